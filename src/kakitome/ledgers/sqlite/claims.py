@@ -1,0 +1,192 @@
+"""Claim, check, settle: the path that every mail takes, a batch a statement."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import msgspec
+
+from kakitome.core.ids import Fence, MessageId, RunId, SubmissionId
+from kakitome.core.lifecycle import Cause, State
+from kakitome.core.message import Claimed, Settlement
+from kakitome.ledgers.sqlite.book import count_moves, enter
+from kakitome.ledgers.sqlite.connection import Db, as_json, one
+from kakitome.ledgers.sqlite.events import match_waiting
+from kakitome.ports.messages import Settled
+
+_DUE = "select id from message where run = ?1 and state = 0 and due <= ?2 order by due, id limit ?3"
+
+_CLAIM = """
+update message set state = 1, fence = fence + 1, worker = ?2, lease = ?3, first_claimed = coalesce(first_claimed, ?4)
+where id in (select value from json_each(?1)) and state = 0 and due <= ?4
+  and exists (select 1 from runnable where runnable.run = message.run)
+returning id
+"""
+_ATTEMPTS = """
+insert into attempt (message, fence, worker, lane, begun)
+select id, fence, ?2, ?3, ?4 from message where id in (select value from json_each(?1))
+"""
+_CLAIMED = """
+select json_group_array(json_array(m.id, m.fence, m.run, r.address, m.attempts, m.first_claimed, m.expires,
+  m.submission, coalesce(r.variables, '{}')))
+from message m join row r on r.message = m.id where m.id in (select value from json_each(?1))
+"""
+
+
+class _Row(msgspec.Struct, array_like=True):
+    id: MessageId
+    fence: Fence
+    run: RunId
+    address: str
+    attempts: int
+    first_claimed: int
+    expires: int | None
+    submission: SubmissionId | None
+    variables: str
+
+
+_rows = msgspec.json.Decoder(list[_Row]).decode
+
+
+def due(db: Db, run: RunId, n: int, now: int) -> list[MessageId]:
+    return [MessageId(row[0]) for row in db.execute(_DUE, (run, now, n))]
+
+
+def claim(db: Db, ids: Sequence[MessageId], worker: str, lane: str, lease: int, now: int) -> list[Claimed]:
+    taken = as_json([row[0] for row in db.execute(_CLAIM, (as_json(ids), worker, lease, now))])
+    if taken == "[]":
+        return []
+    db.execute(_ATTEMPTS, (taken, worker, lane, now))
+    rows = _rows(one(db, _CLAIMED, taken))
+    runs: dict[int, list[int]] = {}
+    for row in rows:
+        runs.setdefault(row.run, []).append(row.id)
+    for run, claimed in runs.items():
+        count_moves(db, [(run, State.QUEUED, State.SENDING, len(claimed))])
+        enter(db, now, Cause.CLAIMED, run=run, worker=worker, lane=lane, lease=lease, ids=claimed)
+    order = {id: k for k, id in enumerate(ids)}
+    rows.sort(key=lambda row: order[row.id])
+    return [
+        Claimed(
+            r.id, r.fence, r.run, r.address, r.attempts, r.first_claimed, r.expires, r.submission, r.variables.encode()
+        )
+        for r in rows
+    ]
+
+
+_CHECK = """
+select m.id, case
+  when m.state <> 1 or m.fence <> j.value->>1 then 'released'
+  when m.cancel is not null then 'cancelled'
+  when m.expires <= ?2 then 'expired'
+  when exists (select 1 from suppression s join run on run.id = m.run
+    where s.hash = r.hash and s.scope in ('all', 'stream:' || run.stream)) then 'suppressed'
+  when not exists (select 1 from runnable where runnable.run = m.run) then
+    case when (select state from run where id = m.run) = 'cancelled' then 'cancelled' else 'released' end
+  end as cause
+from json_each(?1) j join message m on m.id = j.value->>0 join row r on r.message = m.id
+where cause is not null
+"""
+
+
+def check(db: Db, claims: Sequence[tuple[MessageId, Fence]], now: int) -> dict[MessageId, Cause]:
+    return {MessageId(id): Cause(cause) for id, cause in db.execute(_CHECK, (as_json(claims), now))}
+
+
+_STAGE = """
+create temp table if not exists stage (
+  id integer primary key, fence integer, cause text, due integer, provider_id text, outcome text,
+  run integer, origin integer, target integer, cost integer, lane text, begun integer)
+"""
+_STAGE_FILL = """
+insert or replace into stage
+select j.value->>0, j.value->>1, j.value->>2, j.value->>3, j.value->>4, j.value->>5,
+  m.run, m.state, v.target, v.cost, a.lane, a.begun
+from json_each(?1) j join message m on m.id = j.value->>0
+join attempt a on a.message = m.id and a.fence = j.value->>1
+left join move v on v.cause = j.value->>2 and v.origin = m.state and m.fence = j.value->>1
+"""
+_MOVE = """
+update message set state = s.target, attempts = attempts + s.cost, worker = null, lease = null,
+  due = case when s.target in (0, 3) then coalesce(s.due, message.due) else message.due end,
+  doubt_since = case when s.target = 3 then ?1 end
+from stage s where message.id = s.id and s.target is not null
+"""
+_OUTCOME = """
+update attempt set settled = ?1, cause = s.cause, provider_id = coalesce(s.provider_id, attempt.provider_id),
+  outcome = s.outcome
+from stage s where attempt.message = s.id and attempt.fence = s.fence
+  and (attempt.cause is null or attempt.cause = 'uncertain'
+    or (s.cause = 'provider_accepted' and attempt.cause <> 'provider_accepted'))
+"""
+_STALE_PROOF = """
+update message set state = 2, worker = null, lease = null, doubt_since = null,
+  copies_possible = copies_possible or s.origin = 1
+from stage s where message.id = s.id and s.target is null and s.cause = 'provider_accepted' and s.origin <> 2
+"""
+_COPIES = """
+update message set copies_possible = 1
+where fence > 1 and id in (select id from stage where cause = 'provider_accepted')
+  and (select count(*) from attempt a where a.message = message.id
+       and (a.cause = 'provider_accepted' or a.proved is not null)) > 1
+"""
+
+
+def settle(db: Db, settlements: Sequence[Settlement], now: int) -> Settled:
+    db.execute(_STAGE)
+    db.execute("delete from stage")
+    batch = [(s.id, s.fence, s.cause, s.due, s.provider_id, s.outcome.decode()) for s in settlements]
+    db.execute(_STAGE_FILL, (as_json(batch),))
+    _count_acceptances(db, now)
+    db.execute(_MOVE, (now,))
+    db.execute(_OUTCOME, (now,))
+    db.execute(_STALE_PROOF)
+    db.execute(_COPIES)
+    count_moves(
+        db,
+        db.execute(
+            "select run, origin, coalesce(target, 2), count(*) from stage"
+            " where target is not null or (cause = 'provider_accepted' and origin <> 2) group by 1, 2, 3"
+        ),
+    )
+    _enter(db, now)
+    _match_waiting_events(db, now)
+    stale = one(db, "select count(*) from stage where target is null")
+    return Settled(len(settlements) - stale, stale)
+
+
+def _count_acceptances(db: Db, now: int) -> None:
+    """Before the attempts are written: an attempt counts once, when its first acceptance by reply comes."""
+    db.execute(
+        "insert into lane_second select s.lane, ?1, count(*), count(a.proved) from stage s"
+        " join attempt a on a.message = s.id and a.fence = s.fence"
+        " where s.cause = 'provider_accepted' and a.cause is not 'provider_accepted' group by s.lane"
+        " on conflict (lane, second) do update set accepted = accepted + excluded.accepted,"
+        " proved = proved + excluded.proved",
+        (now // 1000,),
+    )
+
+
+def _enter(db: Db, now: int) -> None:
+    """Acceptances in one entry a run; everything else one by one, with the provider's whole answer."""
+    for run, ids in db.execute(
+        "select run, json_group_array(id) from stage where cause = 'provider_accepted' group by run"
+    ).fetchall():
+        enter(db, now, Cause.PROVIDER_ACCEPTED, run=run, ids=msgspec.json.decode(ids))
+    db.execute(
+        "insert into journal (at, kind, run, message, data) select ?, cause, run, id, json_object('fence', fence,"
+        " 'lane', lane, 'begun', begun, 'stale', json(iif(target is null, 'true', 'false')), 'due', due,"
+        " 'outcome', json(outcome)) from stage where cause <> 'provider_accepted'",
+        (now,),
+    )
+
+
+def _match_waiting_events(db: Db, now: int) -> None:
+    """Events that came before the provider's id was known to us."""
+    ids = one(
+        db,
+        "select json_group_array(provider_id) from stage where provider_id is not null"
+        " and exists (select 1 from event where message is null)",
+    )
+    if ids and ids != "[]":
+        match_waiting(db, msgspec.json.decode(ids), now)

@@ -1,0 +1,122 @@
+"""Templates, suppressions, journal."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+
+from kakitome.core.errors import NotFound
+from kakitome.core.ids import MessageId
+from kakitome.core.message import Entry
+from kakitome.ledgers.sqlite.book import enter
+from kakitome.ledgers.sqlite.connection import Db, as_json, one
+from kakitome.ports.records import Suppression, TemplateVersion
+
+_TEMPLATE = "select id, name, version, digest, source, created from template"
+_SUPPRESSION = "select hash, address, reason, scope, source, who, note, at from suppression"
+
+
+def _template(row: tuple[object, ...]) -> TemplateVersion:
+    id, name, version, digest, source, created = row
+    return TemplateVersion(id, name, version, digest, str(source).encode(), created)  # type: ignore[arg-type]
+
+
+def put_template(db: Db, name: str, digest: str, source: bytes, now: int) -> TemplateVersion:
+    newest = get_template(db, name)
+    if newest is not None and newest.digest == digest:
+        return newest
+    db.execute(
+        "insert into template (name, version, digest, source, created) values (?, ?, ?, ?, ?)",
+        (name, newest.version + 1 if newest else 1, digest, source.decode(), now),
+    )
+    put = get_template(db, name)
+    assert put is not None
+    enter(db, now, "template_put", name=name, version=put.version, digest=digest)
+    return put
+
+
+def get_template(db: Db, name: str) -> TemplateVersion | None:
+    row = db.execute(f"{_TEMPLATE} where name = ? order by version desc limit 1", (name,)).fetchone()
+    return None if row is None else _template(row)
+
+
+def pinned_template(db: Db, id: int) -> TemplateVersion:
+    row = db.execute(f"{_TEMPLATE} where id = ?", (id,)).fetchone()
+    if row is None:
+        raise NotFound(f"There is no template version {id}.")
+    return _template(row)
+
+
+def all_templates(db: Db) -> list[TemplateVersion]:
+    rows = db.execute(
+        f"{_TEMPLATE} t where version = (select max(version) from template where name = t.name) order by name"
+    )
+    return [_template(row) for row in rows]
+
+
+def suppress(db: Db, suppressions: Sequence[Suppression], now: int) -> int:
+    added = 0
+    for s in suppressions:
+        rows = db.execute(
+            "insert or ignore into suppression values (?, ?, ?, ?, ?, ?, ?, ?) returning hash",
+            (s.hash, s.scope, s.address, s.reason, s.source, s.who, s.note, s.at or now),
+        ).fetchall()
+        if rows:
+            added += 1
+            enter(
+                db,
+                now,
+                "suppressed_address",
+                address_hash=s.hash,
+                scope=s.scope,
+                reason=s.reason,
+                who=s.who,
+                source=s.source,
+                note=s.note,
+            )
+    return added
+
+
+def unsuppress(db: Db, hash: int, scope: str, who: str, note: str, now: int) -> bool:
+    rows = db.execute("delete from suppression where hash = ? and scope = ? returning reason", (hash, scope)).fetchall()
+    if rows:
+        enter(db, now, "released_address", address_hash=hash, scope=scope, reason=rows[0][0], who=who, note=note)
+    return bool(rows)
+
+
+def _suppression(row: Any) -> Suppression:
+    hash, address, reason, scope, source, who, note, at = row
+    return Suppression(hash=hash, address=address, reason=reason, scope=scope, source=source, who=who, note=note, at=at)
+
+
+def find_suppressions(db: Db, hashes: Sequence[int]) -> list[Suppression]:
+    return [
+        _suppression(row)
+        for row in db.execute(f"{_SUPPRESSION} where hash in (select value from json_each(?))", (as_json(hashes),))
+    ]
+
+
+def list_suppressions(db: Db, after: str, n: int) -> list[Suppression]:
+    return [
+        _suppression(row)
+        for row in db.execute(f"{_SUPPRESSION} where address > ? order by address limit ?", (after, n))
+    ]
+
+
+def _entry(row: tuple[object, ...]) -> Entry:
+    seq, at, kind, run, message, data = row
+    return Entry(seq=seq, at=at, kind=kind, run=run, message=message, data=msgspec.json.decode(str(data)))  # type: ignore[arg-type]
+
+
+def read_journal(db: Db, after: int, n: int) -> list[Entry]:
+    return [_entry(row) for row in db.execute("select * from journal where seq > ? order by seq limit ?", (after, n))]
+
+
+def journal_of(db: Db, message: MessageId) -> list[Entry]:
+    return [_entry(row) for row in db.execute("select * from journal where message = ? order by seq", (message,))]
+
+
+def journal_size(db: Db) -> int:
+    return int(one(db, "select coalesce(max(seq), 0) from journal"))

@@ -1,0 +1,207 @@
+"""Runs and imports."""
+
+from __future__ import annotations
+
+import msgspec
+
+from kakitome.core.errors import NotFound, StateError
+from kakitome.core.ids import RunId
+from kakitome.core.lifecycle import Cause, State
+from kakitome.core.message import Run
+from kakitome.core.policy import Kind, Policy
+from kakitome.ledgers.sqlite.book import change, count, enter, next_ids
+from kakitome.ledgers.sqlite.connection import Db, as_json, one
+from kakitome.ports.runs import Import, ImportBatch
+
+_COLUMNS = "id, name, stream, state, policy, campaign, template, pinned, created"
+
+ALLOWED = {
+    "running": ("ready", "paused", "running"),
+    "paused": ("running", "ready", "paused"),
+    "done": ("running", "done"),
+    "cancelled": ("importing", "ready", "running", "paused", "cancelled"),
+}
+
+
+def _run(row: tuple[object, ...]) -> Run:
+    values = dict(zip(_COLUMNS.split(", "), row, strict=True))
+    values["policy"] = msgspec.json.decode(str(values["policy"]), type=Policy)
+    values["pinned"] = str(values["pinned"]).encode()
+    return Run(**(values | {"campaign": bool(values["campaign"])}))  # type: ignore[arg-type]
+
+
+def get(db: Db, run: int) -> Run:
+    row = db.execute(f"select {_COLUMNS} from run where id = ?", (run,)).fetchone()
+    if row is None:
+        raise NotFound(f"There is no run {run}.")
+    return _run(row)
+
+
+def find(db: Db, name: str) -> Run | None:
+    row = db.execute(f"select {_COLUMNS} from run where name = ?", (name,)).fetchone()
+    return None if row is None else _run(row)
+
+
+def all_runs(db: Db) -> list[Run]:
+    return [_run(row) for row in db.execute(f"select {_COLUMNS} from run order by created desc, id desc")]
+
+
+def stream(db: Db, name: str, policy: Policy, now: int) -> Run:
+    known = find(db, f"stream:{name}")
+    if known is None:
+        id = next_ids(db, 1, now)
+        db.execute(
+            "insert into run (id, name, stream, campaign, state, policy, pinned, created)"
+            " values (?, ?, ?, 0, 'running', ?, '{}', ?)",
+            (id, f"stream:{name}", name, as_json(policy), now),
+        )
+        _set_runnable(db, id, True)
+        return get(db, id)
+    if known.policy != policy:
+        db.execute("update run set policy = ? where id = ?", (as_json(policy), known.id))
+        _set_runnable(db, known.id, known.state == "running")
+    return get(db, known.id)
+
+
+def open_campaign(
+    db: Db, name: str, stream: str, policy: Policy, template: int | None, pinned: bytes, expires: int | None, now: int
+) -> Run:
+    if (known := find(db, name)) is not None:
+        return known
+    id = next_ids(db, 1, now)
+    db.execute(
+        "insert into run (id, name, stream, campaign, state, policy, template, pinned, expires, created)"
+        " values (?, ?, ?, 1, 'importing', ?, ?, ?, ?, ?)",
+        (id, name, stream, as_json(policy), template, pinned.decode(), expires, now),
+    )
+    enter(db, now, "campaign_opened", run=id, name=name, stream=stream, template=template)
+    return get(db, id)
+
+
+def _set_runnable(db: Db, run: int, yes: bool) -> None:
+    db.execute("delete from runnable where run = ?", (run,))
+    if yes:
+        policy, created = db.execute("select policy, created from run where id = ?", (run,)).fetchone()
+        transactional = msgspec.json.decode(policy, type=Policy).kind is Kind.TRANSACTIONAL
+        db.execute("insert into runnable values (?, ?, ?)", (run, transactional, created))
+
+
+def _import(db: Db, run: int, digest: str) -> tuple[int, Import] | None:
+    row = db.execute("select id, next_line, sealed from import where run = ? and digest = ?", (run, digest)).fetchone()
+    return None if row is None else (row[0], Import(RunId(run), digest, row[1], bool(row[2])))
+
+
+def begin_import(db: Db, run: RunId, digest: str, now: int) -> Import:
+    known = _import(db, run, digest)
+    if known and known[1].sealed:
+        return known[1]
+    campaign = get(db, run)
+    other = one(db, "select digest from import where run = ? and not sealed and digest <> ?", run, digest)
+    if campaign.state == "cancelled":
+        raise StateError(f"The campaign {campaign.name!r} was cancelled.", "Give the new issue a name of its own.")
+    if other is not None:
+        raise StateError(
+            f"The campaign {campaign.name!r} is still taking in another list ({other}).",
+            "Start it once more with that list, so that its import ends; then start it with this one.",
+        )
+    if known is None:
+        db.execute("insert into import (run, digest, next_line) values (?, ?, 0)", (run, digest))
+        db.execute("update run set before_import = state, state = 'importing' where id = ?", (run,))
+        _set_runnable(db, run, False)
+        enter(db, now, "import_begun", run=run, digest=digest)
+    found = _import(db, run, digest)
+    assert found is not None
+    return found[1]
+
+
+_WANTED = """
+select j.value->>0 as line, j.value->>1 as address, j.value->>2 as hash, j.value->>3 as variables,
+  row_number() over (partition by j.value->>2 order by j.value->>0) as nth, r.import as seen,
+  exists (select 1 from row where row.hash = j.value->>2 and row.run = ?2) as there
+from json_each(?1) j left join row r on r.hash = j.value->>2 and r.run = ?2
+"""
+
+
+def append(db: Db, run: RunId, digest: str, batch: ImportBatch, due: int, now: int) -> Import:
+    found = _import(db, run, digest)
+    if found is None:
+        raise NotFound(f"No import of {digest} was begun for this campaign.")
+    number, known = found
+    if known.sealed or batch.first_line != known.next_line:
+        return known
+    db.execute("create temp table if not exists incoming (line, address, hash, variables, nth, seen, there)")
+    db.execute("delete from incoming")
+    db.execute(f"insert into incoming {_WANTED}", (as_json(batch.rows), run))
+    new = one(db, "select count(*) from incoming where nth = 1 and not there")
+    first = next_ids(db, max(new, 1), now)
+    expires = one(db, "select expires from run where id = ?", run)
+    db.execute(
+        "insert into row (message, run, hash, import, line, address, variables)"
+        " select ?1 - 1 + row_number() over (order by line), ?2, hash, ?3, line, address, variables"
+        " from incoming where nth = 1 and not there",
+        (first, run, number),
+    )
+    db.execute(
+        "insert into message (id, run, state, due, expires) select message, run, 0, ?, ? from row"
+        " where message between ? and ?",
+        (due, expires, first, first + new - 1),
+    )
+    _count_batch(db, run, number, batch, new)
+    db.execute("update import set next_line = ? where id = ?", (batch.next_line, number))
+    if new:
+        enter(db, now, Cause.ACCEPTED, run=run, first=first, last=first + new - 1, digest=digest)
+    return Import(run, digest, batch.next_line, False)
+
+
+def _count_batch(db: Db, run: int, number: int, batch: ImportBatch, new: int) -> None:
+    already = one(db, "select count(*) from incoming where there and seen <> ?", number)
+    count(db, run, "read", len(batch.rows) + batch.invalid)
+    count(db, run, "invalid", batch.invalid)
+    count(db, run, "already", already)
+    count(db, run, "duplicate", len(batch.rows) - new - already)
+    count(db, run, "importing", new)
+
+
+def seal(db: Db, run: RunId, digest: str, now: int) -> Run:
+    found = _import(db, run, digest)
+    if found is None:
+        raise NotFound(f"No import of {digest} was begun for this campaign.")
+    if not found[1].sealed:
+        db.execute("update import set sealed = 1 where id = ?", (found[0],))
+        fresh = one(db, "select n from counter where run = ? and name = 'importing'", run) or 0
+        count(db, run, "importing", -fresh)
+        count(db, run, State.QUEUED.word, fresh)
+        before = one(db, "select before_import from run where id = ?", run)
+        after = before if before in ("running", "paused") else "ready"
+        db.execute("update run set state = ?, before_import = null where id = ?", (after, run))
+        _set_runnable(db, run, after == "running")
+        enter(db, now, "import_sealed", run=run, digest=digest, messages=fresh)
+    return get(db, run)
+
+
+def move(db: Db, run: RunId, to: str, who: str, now: int) -> Run:
+    known = get(db, run)
+    if known.state not in ALLOWED[to]:
+        raise StateError(
+            f"The campaign {known.name!r} is {known.state}; it cannot become {to}.",
+            "Start it again with its list first." if known.state == "importing" else "",
+        )
+    if to == "done" and one(db, "select 1 from message where run = ? and state in (0, 1, 3) limit 1", run):
+        raise StateError(f"The campaign {known.name!r} still has open messages; it is not done.")
+    if to != known.state:
+        db.execute("update run set state = ? where id = ?", (to, run))
+        _set_runnable(db, run, to == "running")
+        enter(db, now, f"campaign_{to}", run=run, who=who)
+    if to == "cancelled":
+        _cancel_rows(db, run)
+    return get(db, run)
+
+
+def _cancel_rows(db: Db, run: int) -> None:
+    importing = one(db, "select n from counter where run = ? and name = 'importing'", run) or 0
+    count(db, run, "importing", -importing)
+    count(db, run, State.QUEUED.word, importing)
+    db.execute("update import set sealed = 1 where run = ?", (run,))
+    queued = [row[0] for row in db.execute("select id from message where run = ? and state = 0", (run,))]
+    change(db, queued, Cause.CANCELLED, "", ())
+    db.execute("update message set cancel = 'campaign' where run = ? and state in (1, 3)", (run,))

@@ -1,0 +1,106 @@
+"""The tables, and how a ledger file comes to have them.
+
+What claims touch (`message`, `attempt`) is narrow; what is written once (`row`, `submission`) is apart and never
+rewritten. Partial indexes hold only what is open, so that a million finished or paused rows cost a claim nothing.
+Migrations are numbered, forward only; `user_version` says how far a file is.
+"""
+
+from __future__ import annotations
+
+FIRST = """
+create table meta (key text primary key, value any) strict, without rowid;
+
+-- A campaign, or a stream's endless run. `runnable` is the small table that workers look at.
+create table run (
+  id integer primary key, name text not null unique, stream text not null, campaign integer not null,
+  state text not null, before_import text, policy text not null, template integer, pinned text not null,
+  expires integer, created integer not null
+) strict;
+create table runnable (run integer primary key, transactional integer not null, created integer not null) strict;
+
+-- One envelope recipient. state: core.lifecycle.State. All times in ms.
+create table message (
+  id integer primary key, run integer not null, state integer not null, due integer not null,
+  fence integer not null default 0, attempts integer not null default 0, worker text, lease integer,
+  first_claimed integer, expires integer, submission integer, doubt_since integer,
+  resends integer not null default 0, cancel text, copies_possible integer not null default 0
+) strict;
+create index message_open on message (run, due, id) where state = 0;
+create index message_expiring on message (expires) where state = 0 and expires is not null;
+create index message_lease on message (worker, lease) where state = 1;
+create index message_doubt on message (due) where state = 3;
+create index message_person on message (run, state) where state in (5, 6);
+
+-- Who it is for. Written once; erasure deletes the address and leaves the hash.
+create table row (
+  message integer primary key, run integer not null, hash integer not null, import integer, line integer,
+  address text not null, variables text
+) strict;
+create index row_hash on row (hash, run);
+
+create table submission (
+  id integer primary key, run integer not null, at integer not null, reference text, content text not null,
+  messages text not null
+) strict;
+create index submission_reference on submission (reference) where reference is not null;
+create table idempotency (
+  key text primary key, body_hash text not null, submission integer not null, until integer not null
+) strict, without rowid;
+create index idempotency_until on idempotency (until);
+
+create table attempt (
+  message integer not null, fence integer not null, worker text not null, lane text not null, begun integer not null,
+  settled integer, cause text, proved integer, provider_id text, outcome text,
+  primary key (message, fence)
+) strict, without rowid;
+create index attempt_provider on attempt (provider_id) where provider_id is not null;
+
+create table import (
+  id integer primary key, run integer not null, digest text not null, next_line integer not null,
+  sealed integer not null default 0, unique (run, digest)
+) strict;
+
+-- counter.name: a state's word, or read, invalid, duplicate, already; delivery:KIND for events.
+create table counter (run integer, name text, n integer not null, primary key (run, name)) strict, without rowid;
+
+create table worker (id text primary key, host text not null, boot text not null, heartbeat integer not null)
+  strict, without rowid;
+
+create table account (id text primary key, next_slot real not null default 0, reported integer, reported_at integer)
+  strict, without rowid;
+create table quota (account text, bucket integer, n integer not null, primary key (account, bucket))
+  strict, without rowid;
+create table gate (id text primary key, reason text not null, until integer, since integer not null, detail text)
+  strict, without rowid;
+
+create table template (
+  id integer primary key, name text not null, version integer not null, digest text not null, source text not null,
+  created integer not null, unique (name, version)
+) strict;
+
+create table suppression (
+  hash integer, scope text, address text not null, reason text not null, source text not null, who text not null,
+  note text not null, at integer not null, primary key (hash, scope)
+) strict, without rowid;
+create index suppression_address on suppression (address);
+
+create table event (
+  key text primary key, kind text not null, at integer not null, received integer not null, message integer,
+  fence integer, provider_id text not null, event text not null
+) strict, without rowid;
+create index event_message on event (message) where message is not null;
+create index event_unmatched on event (provider_id) where message is null;
+create table delivery (message integer primary key, run integer not null, word text, folded text not null) strict;
+
+-- Acceptances of a lane by the second, and how many of them have an event: what silence is measured against.
+create table lane_second (lane text, second integer, accepted integer not null, proved integer not null,
+  primary key (lane, second)) strict, without rowid;
+create table lane_latest (lane text primary key, at integer not null) strict, without rowid;
+
+create table journal (
+  seq integer primary key, at integer not null, kind text not null, run integer, message integer, data text not null
+) strict;
+create index journal_message on journal (message) where message is not null;
+"""
+
+MIGRATIONS: tuple[str, ...] = (FIRST,)

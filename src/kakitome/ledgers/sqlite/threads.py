@@ -1,0 +1,104 @@
+"""One thread writes, one reads; asyncio waits for neither.
+
+The writer takes everything that waits and commits it at once, each piece within its own savepoint: what one piece
+raises is its own. So a hundred callers share one fsync, and nobody is told before it is done.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import queue
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future
+from contextlib import nullcontext
+from functools import partial
+from pathlib import Path
+from typing import Any, TypeVar
+
+import apsw
+
+from kakitome.core.errors import LedgerUnavailable
+from kakitome.ledgers.sqlite.connection import Db, connect, migrate, translated
+from kakitome.ledgers.sqlite.turnstile import Turnstile
+
+T = TypeVar("T")
+Piece = tuple[Callable[[Db], Any], "Future[Any]"]
+
+MOST_TOGETHER = 64
+
+
+class Thread:
+    """Runs pieces of work on its own connection, in order."""
+
+    def __init__(self, path: Path, *, turnstile: Turnstile | None) -> None:
+        self._turnstile = turnstile
+        self._pieces: queue.SimpleQueue[Piece | None] = queue.SimpleQueue()
+        self._db = connect(path, read_only=False)
+        if turnstile:
+            with turnstile.turn():
+                migrate(self._db)
+        else:
+            self._db.pragma("query_only", 1)
+        self.commits = 0
+        self._thread = threading.Thread(target=self._work, name="ledger", daemon=True)
+        self._thread.start()
+
+    async def run(self, piece: Callable[[Db], T]) -> T:
+        future: Future[T] = Future()
+        self._pieces.put((piece, future))
+        return await asyncio.wrap_future(future)
+
+    def close(self) -> None:
+        self._pieces.put(None)
+        self._thread.join()
+        self._db.close()
+
+    def _work(self) -> None:
+        while (first := self._pieces.get()) is not None:
+            together = [first]
+            stop = False
+            while len(together) < MOST_TOGETHER and not self._pieces.empty():
+                piece = self._pieces.get()
+                if piece is None:
+                    stop = True
+                    break
+                together.append(piece)
+            self._commit(together)
+            if stop:
+                return
+
+    def _commit(self, pieces: list[Piece]) -> None:
+        """Answers go out only after the commit: an acknowledgement is a promise."""
+        answers: list[Callable[[], None]] = []
+        pieces = [(piece, future) for piece, future in pieces if future.set_running_or_notify_cancel()]
+        try:
+            with translated(), self._turnstile.turn() if self._turnstile else nullcontext():
+                self._db.execute("begin immediate" if self._turnstile else "begin")
+                try:
+                    for piece, future in pieces:
+                        answers.append(self._answer(piece, future))
+                    self._db.execute("commit")
+                except BaseException:
+                    if self._db.in_transaction:
+                        self._db.execute("rollback")
+                    raise
+                self.commits += bool(self._turnstile)
+        except BaseException as trouble:
+            for _, future in pieces:
+                future.set_exception(trouble)
+            return
+        for answer in answers:
+            answer()
+
+    def _answer(self, piece: Callable[[Db], Any], future: Future[Any]) -> Callable[[], None]:
+        try:
+            with self._db:  # a savepoint within the transaction
+                value = piece(self._db)
+        except (apsw.FullError, apsw.IOError, apsw.CorruptError):
+            raise  # the transaction itself is in danger: nobody gets an answer
+        except Exception as error:
+            if not self._db.in_transaction:
+                raise LedgerUnavailable("The ledger gave a change up half-way. Nothing was acknowledged.") from error
+            return partial(future.set_exception, error)
+        return partial(future.set_result, value)

@@ -1,0 +1,39 @@
+"""The ledger: the truth, as the sum of its ports."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from kakitome.ports.accounts import Accounts
+from kakitome.ports.messages import Messages, Sweeps
+from kakitome.ports.reads import Reads
+from kakitome.ports.records import Events, Journal, Suppressions, Templates
+from kakitome.ports.runs import Runnable, Runs
+from kakitome.ports.workers import Workers
+
+
+class Ledger(Protocol):
+    @property
+    def messages(self) -> Messages: ...
+    @property
+    def sweeps(self) -> Sweeps: ...
+    @property
+    def runs(self) -> Runs: ...
+    @property
+    def runnable(self) -> Runnable: ...
+    @property
+    def workers(self) -> Workers: ...
+    @property
+    def accounts(self) -> Accounts: ...
+    @property
+    def templates(self) -> Templates: ...
+    @property
+    def suppressions(self) -> Suppressions: ...
+    @property
+    def events(self) -> Events: ...
+    @property
+    def journal(self) -> Journal: ...
+    @property
+    def reads(self) -> Reads: ...
+
+    async def close(self) -> None: ...

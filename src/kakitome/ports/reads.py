@@ -1,0 +1,59 @@
+"""What people and pages ask. Reads only: one consistent look each, bounded, no change."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+import msgspec
+
+from kakitome.core.ids import MessageId, RunId, SubmissionId
+from kakitome.core.lifecycle import State
+from kakitome.core.message import AttemptView, MessageView
+
+
+class Search(msgspec.Struct, frozen=True, kw_only=True):
+    """All of the fields that are set must hold. `after` is the last id of the page before."""
+
+    run: RunId | None = None
+    states: tuple[State, ...] = ()
+    hash: int | None = None
+    reference: str | None = None
+    provider_id: str | None = None
+    delivery: str | None = None
+    after: int = 0
+    n: int = 100
+
+
+class Discrepancy(msgspec.Struct, frozen=True):
+    """A counter that a recount contradicts, or a message that no rule allows."""
+
+    what: str
+    expected: int
+    found: int
+
+
+class Reads(Protocol):
+    async def messages(self, ids: Sequence[MessageId]) -> list[MessageView]: ...
+
+    async def submission(self, id: SubmissionId) -> list[MessageView]: ...
+
+    async def search(self, search: Search) -> list[MessageView]: ...
+
+    async def attempts(self, ids: Sequence[MessageId]) -> list[AttemptView]: ...
+
+    async def rows(self, run: RunId) -> dict[str, int]:
+        """The account's `rows`, from the counters: every key of INTERFACE.md; `read` is the sum of the others."""
+        ...
+
+    async def delivery(self, run: RunId) -> dict[str, int]:
+        """The account's `delivery`: messages that were delivered, delayed, …; one message may count in several."""
+        ...
+
+    async def verify(self) -> list[Discrepancy]:
+        """Recount everything. Empty: counters, states and attempts agree."""
+        ...
+
+    async def hash_key(self) -> bytes:
+        """The ledger's key for address hashes."""
+        ...

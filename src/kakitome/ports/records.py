@@ -1,0 +1,110 @@
+"""Templates, suppressions, events, journal: what else the ledger keeps."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+import msgspec
+
+from kakitome.core.event import Event
+from kakitome.core.ids import MessageId
+from kakitome.core.message import Entry
+
+
+class TemplateVersion(msgspec.Struct, frozen=True):
+    """`source` is the template as JSON (`core.template`); `id` names this version for ever."""
+
+    id: int
+    name: str
+    version: int
+    digest: str
+    source: bytes
+    created: int
+
+
+class Templates(Protocol):
+    async def put(self, name: str, digest: str, source: bytes, now: int) -> TemplateVersion:
+        """A new immutable version; the newest version again where its digest is the same."""
+        ...
+
+    async def get(self, name: str) -> TemplateVersion | None:
+        """The newest version."""
+        ...
+
+    async def pinned(self, id: int) -> TemplateVersion: ...
+
+    async def list(self) -> Sequence[TemplateVersion]:
+        """The newest version of each, by name."""
+        ...
+
+
+class Suppression(msgspec.Struct, frozen=True, kw_only=True):
+    """Do not write to this address. `scope` is `all` or `stream:NAME`; `source` what it came from (an event's key,
+    a file); `who` the person or part of Kakitome."""
+
+    hash: int
+    address: str
+    reason: str
+    scope: str = "all"
+    source: str = ""
+    who: str = ""
+    note: str = ""
+    at: int = 0
+
+
+class Suppressions(Protocol):
+    async def add(self, suppressions: Sequence[Suppression], now: int) -> int:
+        """Add, and keep what is there already (the first reason stays). Answers how many are new."""
+        ...
+
+    async def remove(self, hash: int, scope: str, who: str, note: str, now: int) -> bool:
+        """Remove, leaving the removal in the journal."""
+        ...
+
+    async def find(self, hashes: Sequence[int]) -> list[Suppression]: ...
+
+    async def list(self, after: str, n: int) -> list[Suppression]:
+        """By address, those behind `after`."""
+        ...
+
+
+class Folded(msgspec.Struct, frozen=True):
+    """`known` events were seen before; `unmatched` belong to no message of ours (kept all the same)."""
+
+    fresh: int
+    known: int
+    unmatched: int
+
+
+class NamedEvent(msgspec.Struct, frozen=True):
+    """An event, with the keyed hash of its recipient (None where it names none)."""
+
+    event: Event
+    hash: int | None
+
+
+class Events(Protocol):
+    async def fold(self, events: Sequence[NamedEvent], now: int) -> Folded:
+        """Store events durably and take them in: proof of the attempt, delivery, suppression, in one change.
+
+        Commutative and idempotent: any order, any repetition gives the same ledger. An event that comes before its
+        attempt's reply, or before its message, counts as soon as that is there.
+        """
+        ...
+
+    async def of(self, message: MessageId) -> list[Event]: ...
+
+
+class Journal(Protocol):
+    async def read(self, after: int, n: int) -> list[Entry]:
+        """Entries behind the cursor `after`, in order. At-least-once is the reader's bargain: it keeps its cursor."""
+        ...
+
+    async def of(self, message: MessageId) -> list[Entry]:
+        """The entries about this one message (batches are found through its attempts)."""
+        ...
+
+    async def note(self, kind: str, data: dict[str, object], now: int) -> None:
+        """Write an entry of no message: a start, a stop, an operator's word."""
+        ...
