@@ -1,0 +1,32 @@
+"""Time as an argument: one clock that only goes forward, and the one that stands in timestamps."""
+
+from __future__ import annotations
+
+import time
+from datetime import UTC, datetime
+from typing import Protocol
+
+SECOND = 1_000_000_000  # ticks
+
+
+class Clock(Protocol):
+    def ticks(self) -> int:
+        """Nanoseconds of a clock that never goes back; rates, quotas and fault windows are measured with it."""
+        ...
+
+    def now(self) -> int:
+        """Milliseconds since 1970 UTC; only ever shown, never compared."""
+        ...
+
+
+class SystemClock:
+    def ticks(self) -> int:
+        return time.monotonic_ns()
+
+    def now(self) -> int:
+        return time.time_ns() // 1_000_000
+
+
+def iso(milliseconds: int) -> str:
+    """ISO 8601 in UTC with milliseconds, as AWS writes it: `2026-03-01T00:00:00.000Z`."""
+    return datetime.fromtimestamp(milliseconds / 1000, UTC).isoformat(timespec="milliseconds")[:-6] + "Z"
