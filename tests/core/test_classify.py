@@ -10,7 +10,16 @@ from kakitome.core.bounce import classify_bounce
 from kakitome.core.classify import Stage, ses_outcome, smtp_outcome
 from kakitome.core.event import BounceClass as B
 from kakitome.core.event import Permanence
-from kakitome.core.outcome import Accepted, Deferred, Outcome, Rejected, Released, Unavailable, Uncertain
+from kakitome.core.outcome import (
+    Accepted,
+    Deferred,
+    Outcome,
+    Rejected,
+    Released,
+    Unavailability,
+    Unavailable,
+    Uncertain,
+)
 from kakitome.core.reply import Reply, parse_smtp_reply
 
 NOW = 1_700_000_000_000
@@ -221,6 +230,15 @@ def test_the_api_accepts_with_an_id(error: str | None) -> None:
     """A MessageId is the acceptance, of a call or of a bulk entry; the evidence that was handed in is kept."""
     reply = Reply(code=200, protocol="http", request_id="r-1", latency_ms=83)
     assert ses_outcome(200, error, "", now=NOW, message_id=ID, reply=reply) == Accepted(ID, reply)
+
+
+def test_the_words_count_where_the_evidence_came_without() -> None:
+    """A transport that keeps its own record of the answer is understood all the same."""
+    bare = Reply(code=400, protocol="http", request_id="r-2")
+    outcome = ses_outcome(
+        400, "MessageRejected", f"{UNVERIFIED}to@example.jp", now=NOW, recipients=["to@example.jp"], reply=bare
+    )
+    assert outcome == Unavailable(Unavailability.SANDBOX, bare)
 
 
 def test_the_models_errors_are_all_known() -> None:

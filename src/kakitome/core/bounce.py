@@ -12,6 +12,7 @@ import re
 from typing import Final
 
 from kakitome.core.event import BounceClass, Permanence
+from kakitome.core.reply import TEXT_LIMIT
 
 _B: Final = BounceClass
 
@@ -109,7 +110,7 @@ def _bounce_class(sub_type: str | None, status: str | None, diagnostic: str) -> 
     return (
         SES_BOUNCE_SUB_TYPES.get(sub_type or "")
         or _STATUS.get(detail)
-        or next((why for pattern, why in _WORDS if pattern.search(diagnostic)), None)
+        or next((why for pattern, why in _WORDS if pattern.search(diagnostic[:TEXT_LIMIT])), None)
         or _SUBJECTS.get(detail.partition(".")[0])
         or _B.OTHER
     )

@@ -26,7 +26,7 @@ from kakitome.core.outcome import (
     Unavailable,
     Uncertain,
 )
-from kakitome.core.reply import Reply
+from kakitome.core.reply import Reply, printable
 
 _U: Final = Unavailability
 _DEFERRED: Final = "deferred"
@@ -50,7 +50,7 @@ _SES_TEXTS: Final = _texts(
     (r"(address|domain|identity) is not verified|identities failed the check", _UNVERIFIED),
     (r"sending suspended|account (is |has been )?suspended", _U.SUSPENDED),
     (r"sending (is )?paused|account (is |has been )?paused", _U.PAUSED),
-    (r"configuration ?set .*(does not|doesn't) exist", _U.CONFIGURATION),
+    (r"configuration ?set .{0,200}(does not|doesn't) exist", _U.CONFIGURATION),
     (r"temporary authentication failure|access denied|not authorized to perform|not subscribed to ses", _U.CREDENTIALS),
 )
 
@@ -82,7 +82,7 @@ _SMTP_TEXTS: Final = _texts(
     (r"must issue a starttls|starttls (is )?required|encryption required", _U.TLS),
     (r"authentication failure", _U.CREDENTIALS),
     # A server that delays its checks says at RCPT what it holds against our greeting or our address.
-    (r"(helo|ehlo) command rejected|client host .*(rejected|blocked)", _U.CONFIGURATION),
+    (r"(helo|ehlo) command rejected|client host .{0,200}(rejected|blocked)", _U.CONFIGURATION),
     # RFC 5321 §4.5.3.1.10: 552 of old servers for a full transaction is a 452.
     (r"too many recipients", _DEFERRED),
 )
@@ -123,7 +123,7 @@ def smtp_outcome(
     if reply.code < 300 and stage is Stage.BODY:
         named = _SMTP_IDS[provider].search(reply.text)
         return Accepted(named[1].rstrip(".,;") if named else "", reply)
-    return _outcome(_smtp_verdict(stage, reply, provider), reply, now, recipients)
+    return _outcome(_smtp_verdict(stage, reply, provider), reply, reply.text, now, recipients)
 
 
 def _smtp_verdict(stage: Stage, reply: Reply, provider: str) -> Verdict:
@@ -195,14 +195,15 @@ def ses_outcome(
     """
     error = _bare(error_type)
     kept = reply or Reply(code=status, text=message, protocol="http", error=error)
+    text = printable(message)
     verdict = _SES_ERRORS.get(error) if error else None
     if 200 <= status < 300 and error in (None, "SUCCESS"):
         return Accepted(message_id, kept) if message_id else Uncertain("no_message_id", kept)
     if not (400 <= status < 500 or (200 <= status < 300 and verdict)):
         return Uncertain(f"http_{status}", kept)
-    words = _in_words(_SES_TEXTS, message) if verdict in _VAGUE else None
+    words = _in_words(_SES_TEXTS, text) if verdict in _VAGUE else None
     known = words or verdict or _HTTP_CODES.get(status) or _DEFERRED
-    return _outcome(known, kept, now, recipients)
+    return _outcome(known, kept, text, now, recipients)
 
 
 def _bare(error_type: str | None) -> str | None:
@@ -217,14 +218,14 @@ def _in_words(texts: _Texts, text: str) -> Verdict | None:
     return next((verdict for pattern, verdict in texts if pattern.search(text)), None)
 
 
-def _outcome(verdict: Verdict, reply: Reply, now: int, recipients: Sequence[str]) -> Outcome:
+def _outcome(verdict: Verdict, reply: Reply, text: str, now: int, recipients: Sequence[str]) -> Outcome:
     match verdict:
         case "rejected":
             return Rejected(reply)
         case "deferred":
             return Deferred(reply)
         case "unverified":
-            return Unavailable(_unverified(reply.text, recipients), reply)
+            return Unavailable(_unverified(text, recipients), reply)
         case Unavailability.QUOTA:
             return Unavailable(verdict, reply, until=now + STOPS[verdict].pause_ms)
         case _:
@@ -237,6 +238,6 @@ def _unverified(text: str, recipients: Sequence[str]) -> Unavailability:
     In the sandbox an unverified sender is listed beside the recipients; the sender has to be put right first.
     """
     _, _, listed = text.partition(" in region ")
-    failed = {a.lower() for a in re.findall(r"[^\s,;:<>\"]+@[^\s,;<>\"]+", listed)}
+    failed = {a.lower() for a in re.findall(r"[^\s,;:<>\"@]{1,128}@[^\s,;<>\"]{1,255}", listed)}
     ours = {r.lower() for r in recipients}
     return _U.SANDBOX if failed and failed <= ours else _U.IDENTITY
