@@ -17,8 +17,7 @@ def test_rejects(tmp_path: Path) -> None:
     path = tmp_path / "rejects.csv"
     path.write_text("an older file, longer than what is written now" * 9)
     with RejectsFile(path) as rejects:
-        rejects.add(BadRow(7, "There is no @ in it.", '髙橋,"a\nb"'))
-        rejects.add(BadRow(9, "=1+1", "\ud800"))
+        rejects.write([BadRow(7, "There is no @ in it.", '髙橋,"a\nb"'), BadRow(9, "=1+1", "\ud800")])
     assert rejects.count == 2
     assert path.read_bytes().startswith(b"\xef\xbb\xbf")
     with path.open(encoding="utf-8-sig", newline="") as file:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import os
+from collections.abc import Iterable
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -17,8 +18,8 @@ _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
 class RejectsFile:
     """Writes `line,reason,row` in UTF-8 with a byte order mark, so that Excel shows Japanese; a context manager.
 
-    An older file of that name is replaced. Only its owner can read the file: it is full of addresses. What was added
-    is on disk when the file is closed. Raises OSError.
+    An older file of that name is replaced. Only its owner can read the file: it is full of addresses. What was written
+    is in the file when the file is closed. Raises OSError.
     """
 
     def __init__(self, path: str | Path) -> None:
@@ -29,9 +30,10 @@ class RejectsFile:
         self._writer = csv.writer(self._file, quoting=csv.QUOTE_ALL)
         self._writer.writerow(("line", "reason", "row"))
 
-    def add(self, bad: BadRow) -> None:
-        self._writer.writerow((bad.line, guarded(bad.reason), guarded(bad.text)))
-        self.count += 1
+    def write(self, rows: Iterable[BadRow]) -> None:
+        for bad in rows:
+            self._writer.writerow((bad.line, guarded(bad.reason), guarded(bad.text)))
+            self.count += 1
 
     def close(self) -> None:
         self._file.close()
