@@ -32,12 +32,17 @@ class Accounts(Protocol):
     async def slots(self, account: str, lane: str, limits: Limits, wanted: int, now: int) -> Grant:
         """At most `wanted` slots that begin within a second, shared by all workers of the account.
 
-        Nothing is written where there is neither rate nor quota. With `count` 0, `until` and `reason` say why.
+        Nothing is written where there is neither rate nor quota. With `count` 0, `until` and `reason` say why. The
+        quota holds in every rolling 24 hours: a quarter of an hour counts until its last moment is a day old. Where
+        the clock went back, what was granted before it did is waited out.
         """
         ...
 
     async def stop(self, gate: str, reason: str, until: int | None, detail: str, now: int) -> bool:
-        """Stop a lane or account. True if it was not stopped before (one journal entry for one stop)."""
+        """Stop a lane or account. True if it was not stopped before (one journal entry for one stop).
+
+        A stop that is in force is only ever lengthened: a lane's pause of seconds does not undo a person's word.
+        """
         ...
 
     async def resume(self, gate: str, who: str, now: int) -> bool: ...

@@ -16,13 +16,25 @@ import msgspec
 from kakitome.core.errors import KakitomeError
 from kakitome.core.evidence import LaneRecord
 from kakitome.core.ids import Fence, MessageId, RunId, SubmissionId
-from kakitome.core.lifecycle import Cause
+from kakitome.core.lifecycle import MOVES, Cause, Need
 from kakitome.core.message import Admitted, Claimed, Settlement, Submission
 from kakitome.core.policy import Horizons, Policy
 
+OUTCOMES: frozenset[Cause] = frozenset(m.cause for m in MOVES if m.needs is Need.FENCE)
+"""How an attempt may end: what `settle` takes."""
+
+RESENDS: frozenset[Cause] = frozenset({Cause.SILENCE, Cause.POLICY_RESEND})
+"""Kakitome's own decisions to send once more."""
+
+DECISIONS: frozenset[Cause] = (
+    RESENDS | {Cause.DEADLINE, Cause.PROOF} | {m.cause for m in MOVES if m.needs is Need.PERSON}
+)
+"""What `resolve` takes."""
+
 
 class Settled(msgspec.Struct, frozen=True):
-    """`moved`: messages whose state changed. `stale`: outcomes of old fences, kept on their attempts."""
+    """`moved`: changes of state, also those by an old fence's proof. `stale`: outcomes of old fences, kept on their
+    attempts. An outcome of an attempt that the ledger does not know counts nowhere."""
 
     moved: int
     stale: int
@@ -60,23 +72,28 @@ class Messages(Protocol):
         """Claim those of `ids` that are queued, due, and of a running run; the others are left out of the answer.
 
         Each claim raises the message's fence and writes its attempt. The claim is durable when this returns: it is
-        the intent that precedes the effect. `lease` is the time at which the claim ends by itself.
+        the intent that precedes the effect. `lease` is the time at which the claim ends by itself. The answer is in
+        the order of `ids`.
         """
         ...
 
     async def check(self, claims: Sequence[tuple[MessageId, Fence]], now: int) -> dict[MessageId, Cause]:
         """Those of the claims that must not start now, and why: a read of what is committed.
 
-        `suppressed`, `cancelled`, `expired`; `released` where the run is not running, or the claim is no longer the
-        newest. Whatever is not in the answer may start within the next second ("an attempt starts" means this read).
+        The first that holds: `released` (the claim is not the newest, or not of a message that we have), `cancelled`,
+        `expired`, `suppressed`, `released` (the run is not running). Whatever is not in the answer may start within
+        the next second ("an attempt starts" means this read).
         """
         ...
 
     async def settle(self, settlements: Sequence[Settlement], now: int) -> Settled:
         """Write outcomes. The state changes as `lifecycle.MOVES` says, and only for the newest fence.
 
-        The outcome is written to its attempt whatever the fence. An old fence's `provider_accepted` is proof: the
-        message becomes `sent`, and `copies_possible` if it was on its way again.
+        The outcome is written to its attempt whatever the fence; there a certain outcome takes the place of a doubt,
+        and an acceptance that of anything. `provider_accepted` is proof where it is no move of its own: the message
+        becomes `sent`. Copies are possible once two attempts are known to be accepted, or one is while a newer one
+        is on its way or in doubt. A message that comes back to queued after somebody withdrew it is cancelled at
+        once. Raises `ValueError`, and does nothing, for a cause that is not in `OUTCOMES`.
         """
         ...
 
@@ -85,15 +102,19 @@ class Messages(Protocol):
         ...
 
     async def cancel(self, ids: Sequence[MessageId], who: str, now: int) -> list[MessageId]:
-        """Withdraw messages: queued ones at once, claimed ones at their next check. Answers those it concerned."""
+        """Withdraw messages: queued ones at once, claimed ones at their next check, and those in doubt when they
+        would be sent again. Answers those it concerned."""
         ...
 
     async def resolve(self, ids: Sequence[MessageId], cause: Cause, who: str, note: str, now: int) -> list[MessageId]:
         """Move messages on that no outcome moves: `silence`, `policy_resend`, `deadline`, `proof`, `person_…`.
 
         Moves those whose state allows the cause, answers them; `silence` and `policy_resend` count as a resend, and
-        every way back to queued makes the message due now and takes its old expiry away. `who` is the person or the
-        part of Kakitome that decided, `note` the reason, with the figures.
+        every way back to queued makes the message due now and takes its old expiry away; a campaign that was done
+        runs again. What was withdrawn becomes cancelled instead, unless a person decides to send it; nothing goes
+        back to queued in a cancelled campaign. `proof` is of the newest attempt, and needs one. `who` is the person
+        or the part of Kakitome that decided, `note` the reason, with the figures. Raises `ValueError` for a cause
+        that is not in `DECISIONS`.
         """
         ...
 
@@ -106,8 +127,8 @@ class Sweeps(Protocol):
         ...
 
     async def lease_over(self, n: int, now: int) -> int:
-        """Put messages in doubt whose lease is over, or whose worker's heartbeat is 60 s old. Never back to queued:
-        a stopped process may still wake and write."""
+        """Put messages in doubt whose lease is over, or whose worker's heartbeat is `HEARTBEAT_LIMIT` old. Never back
+        to queued: a stopped process may still wake and write. A worker that never began has only its leases."""
         ...
 
     async def doubts(self, n: int, now: int) -> list[Doubt]:
@@ -115,7 +136,8 @@ class Sweeps(Protocol):
         ...
 
     async def record(self, lane: str, begun: int, horizons: Horizons, now: int) -> LaneRecord:
-        """What the events of a lane show around an attempt."""
+        """What the events of a lane show around an attempt. Acceptances count by the second in which they were
+        settled: neighbours from the first to the last second of the neighbourhood, the streak in whole seconds."""
         ...
 
     async def look_again(self, ids: Sequence[MessageId], at: int) -> None:

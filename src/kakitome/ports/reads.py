@@ -11,6 +11,27 @@ from kakitome.core.ids import MessageId, RunId, SubmissionId
 from kakitome.core.lifecycle import State
 from kakitome.core.message import AttemptView, MessageView
 
+ROWS = (
+    "read",
+    "invalid",
+    "duplicate",
+    "already",
+    "importing",
+    "missing",
+    "suppressed",
+    "queued",
+    "sending",
+    "sent",
+    "failed",
+    "dead",
+    "in_doubt",
+    "unresolved",
+    "expired",
+    "cancelled",
+    "closed",
+)
+DELIVERY = ("delivered", "delayed", "rejected", "bounced", "complained", "opened", "clicked")
+
 
 class Search(msgspec.Struct, frozen=True, kw_only=True):
     """All of the fields that are set must hold. `after` is the last id of the page before."""
@@ -43,11 +64,12 @@ class Reads(Protocol):
     async def attempts(self, ids: Sequence[MessageId]) -> list[AttemptView]: ...
 
     async def rows(self, run: RunId) -> dict[str, int]:
-        """The account's `rows`, from the counters: every key of INTERFACE.md; `read` is the sum of the others."""
+        """The account's `ROWS`, from the counters; `read` is the sum of the others. `importing` are the messages of a
+        list that is still being taken in."""
         ...
 
     async def delivery(self, run: RunId) -> dict[str, int]:
-        """The account's `delivery`: messages that were delivered, delayed, …; one message may count in several."""
+        """The account's `DELIVERY`: messages that were delivered, delayed, …; one message may count in several."""
         ...
 
     async def verify(self) -> list[Discrepancy]:

@@ -65,7 +65,7 @@ class Suppressions(Protocol):
     async def find(self, hashes: Sequence[int]) -> list[Suppression]: ...
 
     async def list(self, after: str, n: int) -> list[Suppression]:
-        """By address, those behind `after`."""
+        """By address, those behind `after`: `n`, and what else the last address has."""
         ...
 
 
@@ -88,8 +88,11 @@ class Events(Protocol):
     async def fold(self, events: Sequence[NamedEvent], now: int) -> Folded:
         """Store events durably and take them in: proof of the attempt, delivery, suppression, in one change.
 
-        Commutative and idempotent: any order, any repetition gives the same ledger. An event that comes before its
-        attempt's reply, or before its message, counts as soon as that is there.
+        Commutative and idempotent: any order, any repetition gives the same ledger (but for which of several events
+        is named as a suppression's reason: the first that came). An event belongs to the attempt that it names; where
+        that was lost, to the one with its provider id, and where several messages share that, to its recipient's. An
+        event that comes before its attempt's reply counts as soon as that is there. Every event writes its entry:
+        `event`, or `event_unmatched`.
         """
         ...
 

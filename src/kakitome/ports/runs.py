@@ -11,6 +11,14 @@ from kakitome.core.ids import RunId
 from kakitome.core.message import Run
 from kakitome.core.policy import Policy
 
+MOVES: dict[str, tuple[str, ...]] = {
+    "running": ("ready", "paused", "running"),
+    "paused": ("running", "ready", "paused"),
+    "done": ("running", "done"),
+    "cancelled": ("importing", "ready", "running", "paused", "cancelled"),
+}
+"""What a run may be moved to, and from where. Streams are only ever running or paused."""
+
 
 class ImportRow(msgspec.Struct, frozen=True, array_like=True):
     """One valid row of a list. `variables` is JSON."""
@@ -55,28 +63,28 @@ class Runs(Protocol):
     async def begin_import(self, run: RunId, digest: str, now: int) -> Import:
         """Begin, or go on with, the import of a list. The campaign is `importing` until the import is sealed.
 
-        A sealed import of the same digest is answered as it is and changes nothing. `StateError` if the campaign is
-        importing another list, or is cancelled.
+        `StateError` if the campaign is cancelled. A sealed import of the same digest is answered as it is and changes
+        nothing. `StateError` if the campaign is importing another list.
         """
         ...
 
     async def append(self, run: RunId, digest: str, batch: ImportBatch, due: int, now: int) -> Import:
         """Store the next rows. An address that has its message in this campaign already gets no second one.
 
-        Counts `read`; `duplicate` where that message came from this import, `already` where from another.
+        Counts `duplicate` where that message came from this import, `already` where from another.
         A batch that does not begin at the import's `next_line` was stored before and changes nothing.
         """
         ...
 
     async def seal(self, run: RunId, digest: str, now: int) -> Run:
-        """The list is in the ledger to its last row: the campaign becomes `ready`, or goes on as it was before."""
+        """The list is in the ledger to its last row: the campaign is `running` or `paused` as before, else `ready`."""
         ...
 
     async def move(self, run: RunId, to: str, who: str, now: int) -> Run:
-        """running, paused, done or cancelled; `StateError` where the campaign's state does not allow it.
+        """As `MOVES` says; `StateError` where it says nothing.
 
-        Pausing touches no message. `done` only when no message of it is open. Cancelling cancels queued messages
-        (claimed ones at their check).
+        Pausing touches no message. `done` only when no message of it is open (`lifecycle.OPEN`). Cancelling ends its
+        imports and withdraws every open message, as `Messages.cancel` does.
         """
         ...
 
@@ -88,7 +96,7 @@ class Runs(Protocol):
 
 
 class Runnable(Protocol):
-    """What workers ask before they claim."""
+    """What workers ask before they claim, and a plan before it counts."""
 
     async def runnable(self, now: int) -> Sequence[Run]:
         """Running runs that have due work, transactional streams first, then by age."""
@@ -96,4 +104,8 @@ class Runnable(Protocol):
 
     async def next_due(self, now: int) -> int | None:
         """When the next queued message of a running run is due, None if there is none."""
+        ...
+
+    async def present(self, run: RunId, hashes: Sequence[int]) -> set[int]:
+        """Those of the address hashes that have a message in this run."""
         ...

@@ -32,15 +32,24 @@ class Parcel(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Wire(Protocol):
-    """The permission to write. A transport asks it for every parcel, immediately before the completing write:
-    for HTTP the request, for SMTP the write that carries the final dot."""
+    """The permission to write. For every parcel a transport asks three times, in this order, and at a False lets the
+    parcel be and yields `Released`:
+
+        ready   before the first word about it (SMTP: before MAIL)
+        turn    when only the completing write is left (HTTP: the request, SMTP: the write with the final dot)
+        begin   with nothing awaited between it and the completing write
+    """
 
     async def ready(self, index: int) -> bool:
-        """Wait for the parcel's slot and make sure that its check is at most a second old. False: do not send it."""
+        """Whether the parcel may still go: not suppressed, cancelled, expired, paused, and still this worker's."""
+        ...
+
+    async def turn(self, index: int) -> bool:
+        """Wait for the parcel's slot, on a connection that is open, and look again if the last look is too old."""
         ...
 
     def begin(self, index: int) -> bool:
-        """Set the wire mark. Call it with nothing awaited between it and the write. False: do not send it."""
+        """Set the wire mark."""
         ...
 
 

@@ -10,6 +10,9 @@ import msgspec
 
 from kakitome.core.ids import Fence, MessageId
 
+HEARTBEAT_LIMIT = 60_000
+"""A heartbeat this old (ms) says that its worker may be gone; never that it certainly is."""
+
 
 class MarkKind(IntEnum):
     """What a mark says of one attempt. The numbers are stored."""

@@ -131,6 +131,9 @@ class _Runnable(_Part):
     async def next_due(self, now: int) -> int | None:
         return await self._read(lambda db: workers.next_due(db, now))
 
+    async def present(self, run: RunId, hashes: Sequence[int]) -> set[int]:
+        return await self._read(lambda db: runs.present(db, run, hashes))
+
 
 class _Workers(_Part):
     async def begin(self, worker: WorkerRecord) -> None:

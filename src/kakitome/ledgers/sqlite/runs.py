@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import msgspec
 
 from kakitome.core.errors import NotFound, StateError
@@ -44,6 +46,13 @@ def find(db: Db, name: str) -> Run | None:
 
 def all_runs(db: Db) -> list[Run]:
     return [_run(row) for row in db.execute(f"select {_COLUMNS} from run order by created desc, id desc")]
+
+
+def present(db: Db, run: int, hashes: Sequence[int]) -> set[int]:
+    rows = db.execute(
+        "select hash from row where run = ? and hash in (select value from json_each(?))", (run, as_json(hashes))
+    )
+    return {row[0] for row in rows}
 
 
 def stream(db: Db, name: str, policy: Policy, now: int) -> Run:

@@ -1,0 +1,101 @@
+"""Taking in what the providers say."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from kakitome.core.delivery import suppresses
+from kakitome.core.errors import NotFound
+from kakitome.core.event import Event, EventKind
+from kakitome.core.ids import Fence, MessageId, from_text
+from kakitome.core.lifecycle import Cause
+from kakitome.ledgers.memory.book import Book, EventBook
+from kakitome.ledgers.memory.suppressions import suppress
+from kakitome.ports.records import Folded, NamedEvent, Suppression
+
+
+class MemoryEvents:
+    def __init__(self, book: Book) -> None:
+        self._book = book
+
+    async def fold(self, named: Sequence[NamedEvent], now: int) -> Folded:
+        book = self._book
+        fresh: list[EventBook] = []
+        for one in named:
+            if one.event.key not in book.events:
+                book.events[one.event.key] = kept = EventBook(one.event, one.hash)
+                fresh.append(kept)
+        match_waiting(book, now)
+        unmatched = [kept for kept in fresh if kept.message is None]
+        for kept in unmatched:
+            book.enter(now, "event_unmatched", event=kept.event.key, happening=kept.event.kind)
+        for kept in fresh:
+            _suppress(book, kept, now)
+        return Folded(len(fresh), len(named) - len(fresh), len(unmatched))
+
+    async def of(self, message: MessageId) -> list[Event]:
+        about = [kept.event for kept in self._book.events.values() if kept.message == message]
+        return sorted(about, key=lambda event: (event.at, event.key))
+
+
+def match_waiting(book: Book, now: int) -> None:
+    """Take in every event whose attempt is known by now. One may make another's attempt known: until none does."""
+    while found := [
+        (kept, where) for kept in book.events.values() if not kept.message and (where := _match(book, kept))
+    ]:
+        for kept, (message, fence) in found:
+            kept.message, kept.fence = message, fence
+            _take_in(book, kept.event, message, fence, now)
+
+
+def _match(book: Book, kept: EventBook) -> tuple[MessageId, Fence] | None:
+    """By our own correlation first. Where it was lost, by the provider's id; if several messages share it (a parcel
+    for several recipients), by the recipient."""
+    try:
+        message = MessageId(from_text("msg", kept.event.message or ""))
+        fence = Fence(int(kept.event.attempt or "0"))
+    except (NotFound, ValueError):
+        pass
+    else:
+        if message in book.messages and fence in book.messages[message].tries:
+            return message, fence
+    if not kept.event.provider_message_id:
+        return None
+    there = [
+        (m.hash == kept.hash, m.id, fence)
+        for m in book.messages.values()
+        for fence, attempt in m.tries.items()
+        if attempt.provider_id == kept.event.provider_message_id
+    ]
+    ours = [one for one in there if one[0]] or (there if len({id for _, id, _ in there}) == 1 else [])
+    return min(ours)[1:] if ours else None
+
+
+def _take_in(book: Book, event: Event, id: MessageId, fence: Fence, now: int) -> None:
+    message = book.messages[id]
+    attempt = message.tries[fence]
+    book.enter(now, "event", run=message.run, message=id, event=event.key, happening=event.kind, fence=fence)
+    if event.kind is EventKind.UNKNOWN:
+        return
+    attempt.proved = event.at if attempt.proved is None else min(attempt.proved, event.at)
+    attempt.provider_id = attempt.provider_id or event.provider_message_id or None
+    if book.prove(message, fence, now):
+        book.enter(now, Cause.PROOF, run=message.run, message=id, fence=fence, event=event.key)
+    book.count_copies(message)
+
+
+def _suppress(book: Book, kept: EventBook, now: int) -> None:
+    event = kept.event
+    reason = suppresses(event)
+    if reason is None or kept.hash is None or not event.recipient:
+        return
+    found = Suppression(
+        hash=kept.hash,
+        address=event.recipient,
+        reason=reason,
+        source=event.key,
+        who=event.provider,
+        note=event.diagnostic,
+        at=now,
+    )
+    suppress(book, found, now)

@@ -1,0 +1,73 @@
+"""What nobody else does: the claims of dead workers, expiry, doubts.
+
+Every part is bounded, repeats harmlessly, and may run in many processes at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from kakitome.core import decide
+from kakitome.core.evidence import Verdict, judge, residual
+from kakitome.core.lane import Lane
+from kakitome.core.lifecycle import Cause
+from kakitome.core.policy import InDoubt
+from kakitome.ports.clock import Clock
+from kakitome.ports.ledger import Ledger
+from kakitome.ports.messages import Doubt
+from kakitome.ports.workers import Hosts, Reaped
+
+MOST = 1_000
+LOOKS = 8
+"""A doubt is looked at this often within one horizon."""
+
+
+async def reap(ledger: Ledger, hosts: Hosts, clock: Clock, step: Callable[[str], None] = lambda _: None) -> Reaped:
+    """End the claims of workers of this host that are certainly gone. A restart so waits for no lease."""
+    whole = Reaped()
+    for worker in await ledger.workers.all():
+        if not hosts.certainly_gone(worker):
+            continue
+        step("before_reap")
+        reaped = await ledger.workers.reap(worker.id, hosts.marks_of(worker), clock.now())
+        step("after_reap")
+        hosts.forget(worker)
+        whole = Reaped(whole.queued + reaped.queued, whole.sent + reaped.sent, whole.in_doubt + reaped.in_doubt)
+    return whole
+
+
+async def sweep(ledger: Ledger, lanes: Mapping[str, Lane], clock: Clock) -> None:
+    """Expire, end leases, look at doubts."""
+    now = clock.now()
+    while await ledger.sweeps.expire(MOST, now) == MOST:
+        pass
+    while await ledger.sweeps.lease_over(MOST, now) == MOST:
+        pass
+    for doubt in await ledger.sweeps.doubts(MOST, now):
+        await _look(ledger, doubt, lanes.get(doubt.lane), now)
+
+
+async def _look(ledger: Ledger, doubt: Doubt, lane: Lane | None, now: int) -> None:
+    lane = lane or Lane(name=doubt.lane, account=doubt.lane)  # a lane that is configured no more proves nothing
+    verdict, note = await _evidence(ledger, doubt, lane, now)
+    cause = decide.doubt(
+        doubt.policy, doubt.resends, verdict, doubt.begun, doubt.since, lane.horizons, lane.provable, now
+    )
+    if cause is None:
+        await ledger.sweeps.look_again([doubt.id], now + max(1, lane.horizons.quiet // LOOKS))
+        return
+    if cause is Cause.DEADLINE and not lane.provable:
+        note = "This lane has no events: nothing can prove what became of the attempt."
+    await ledger.messages.resolve([doubt.id], cause, "sweep", note, now)
+
+
+async def _evidence(ledger: Ledger, doubt: Doubt, lane: Lane, now: int) -> tuple[Verdict, str]:
+    if not lane.provable or doubt.policy.in_doubt is not InDoubt.EVIDENCE or now < doubt.begun + lane.horizons.quiet:
+        return Verdict.WAIT, ""
+    record = await ledger.sweeps.record(lane.name, doubt.begun, lane.horizons, now)
+    note = (
+        f"{record.neighbours_seen} of {record.neighbours} neighbours and {record.streak_seen} of the last "
+        f"{record.streak} acceptances have their event; probability that it was accepted all the same: "
+        f"{100 * residual(record):.2g} %"
+    )
+    return judge(record, doubt.begun, lane.horizons.quiet), note
