@@ -29,8 +29,11 @@ def test_rejects(tmp_path: Path) -> None:
 
 
 def test_rejects_are_private(tmp_path: Path) -> None:
-    """A file full of addresses is its owner's alone."""
-    with RejectsFile(tmp_path / "rejects.csv") as rejects:
+    """A file full of addresses is its owner's alone, also where an older one was not."""
+    (tmp_path / "older.csv").touch(0o644)
+    for name in ("rejects.csv", "older.csv"):
+        with RejectsFile(tmp_path / name) as rejects:
+            pass
         assert stat.S_IMODE(rejects.path.stat().st_mode) == 0o600
 
 

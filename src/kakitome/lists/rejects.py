@@ -26,6 +26,7 @@ class RejectsFile:
         self.path = Path(path)
         self.count = 0
         descriptor = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+        os.fchmod(descriptor, 0o600)  # an older file keeps the mode it had
         self._file = os.fdopen(descriptor, "w", encoding="utf-8-sig", newline="", errors="replace")
         self._writer = csv.writer(self._file, quoting=csv.QUOTE_ALL)
         self._writer.writerow(("line", "reason", "row"))
