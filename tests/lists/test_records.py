@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 
 from kakitome.core.errors import AddressError
 from kakitome.lists.encoding import FAULT
+from kakitome.lists.limits import Limits
 from kakitome.lists.records import Records
-from kakitome.lists.row import BadRow, Limits
+from kakitome.ports.lists import BadRow
 
 Made = tuple[int, list[str]]
 SMALL = Limits(field=40, row=60)

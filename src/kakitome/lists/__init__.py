@@ -6,8 +6,10 @@
 All but `file` work on chunks and know no disk, so that a list in an object store is read by the same rules.
 """
 
+from kakitome.ports.lists import BadRow, Row
+
 from .file import ListFile, open_list
+from .limits import Limits
 from .rejects import RejectsFile
-from .row import BadRow, Limits, Row
 
 __all__ = ["BadRow", "Limits", "ListFile", "RejectsFile", "Row", "open_list"]

@@ -18,11 +18,12 @@ import msgspec
 
 from kakitome.core.address import parse_address
 from kakitome.core.errors import ListError
+from kakitome.ports.lists import BadRow, Row
 
 from .encoding import Recognition, decode, known
 from .header import read_header
+from .limits import Limits
 from .records import Records
-from .row import BadRow, Limits, Row
 
 if TYPE_CHECKING:
     from hashlib import _Hash

@@ -14,9 +14,10 @@ import msgspec
 
 from kakitome.core.address import parse_address
 from kakitome.core.errors import AddressError, ListError
+from kakitome.ports.lists import BadRow
 
+from .limits import Limits
 from .records import Records
-from .row import BadRow, Limits
 
 DELIMITERS = (",", "\t", ";")
 ADDRESS_NAMES = ("email", "e-mail", "mail", "address", "to", "メール", "メールアドレス")

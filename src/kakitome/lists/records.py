@@ -19,9 +19,10 @@ from itertools import chain
 from typing import Generic, TypeVar
 
 from kakitome.core.errors import AddressError
+from kakitome.ports.lists import BadRow
 
 from .encoding import FAULT
-from .row import BadRow, Limits
+from .limits import Limits
 
 T = TypeVar("T")
 

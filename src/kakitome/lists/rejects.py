@@ -9,7 +9,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from .row import BadRow
+from kakitome.ports.lists import BadRow
 
 # What a spreadsheet takes for a formula (OWASP, CSV injection); the full-width ones count where the locale is Japanese.
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")

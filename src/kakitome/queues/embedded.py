@@ -1,4 +1,4 @@
-"""The doorbell of one process. Other processes do not hear it: their workers look for themselves, four times a second."""
+"""The doorbell of one process. Other processes do not hear it: their workers look for themselves, every 250 ms."""
 
 from __future__ import annotations
 
