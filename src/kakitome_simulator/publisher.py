@@ -47,7 +47,8 @@ class Post:
     url: str
     generation: int
     notification: Notification | None = None
-    give_up_at: float | None = None
+    give_up_at: float | None = None  # time of the loop; set by the first failure
+    undelivered: bool = False  # its quick tries failed
 
 
 class Publisher:
@@ -75,7 +76,7 @@ class Publisher:
         self._retry_seconds = retry_seconds
         self._generation = 0
         self._waiting = 0  # in the queue, in a timer or being posted
-        self._retrying = 0
+        self._undelivered = 0
         self._queue: asyncio.Queue[Post] = asyncio.Queue()
         self._pen = asyncio.Lock()
         self._posters: list[asyncio.Task[None]] = []
@@ -89,8 +90,11 @@ class Publisher:
     async def __aexit__(self, *_: object) -> None:
         for poster in self._posters:
             poster.cancel()
-        await asyncio.gather(*self._posters, return_exceptions=True)
+        ends = await asyncio.gather(*self._posters, return_exceptions=True)
         await self._session.close()
+        for end in ends:
+            if isinstance(end, Exception):  # a poster that died took events with it: never in silence
+                raise end
 
     def publish(self, happening: Happening) -> None:
         """Take an event in; never waits, and never fails for want of a subscriber."""
@@ -115,11 +119,11 @@ class Publisher:
     def forget(self) -> None:
         """Drop what waits and start counting anew."""
         self._generation += 1
-        self._waiting = self._retrying = 0
+        self._waiting = self._undelivered = 0
         self.tally = Tally()
 
     def report(self) -> dict[str, int]:
-        return asdict(self.tally) | {"waiting": self._waiting, "undelivered": self._retrying}
+        return asdict(self.tally) | {"waiting": self._waiting, "undelivered": self._undelivered}
 
     def _wait(self, post: Post, delay: float) -> None:
         if self._waiting >= LIMIT:
@@ -149,7 +153,6 @@ class Publisher:
                 await asyncio.sleep(pause)
                 if await self._try(post.url, notification):
                     return True
-            self._retrying += post.generation == self._generation
         return False
 
     def _settle(self, post: Post, delivered: bool) -> None:
@@ -157,9 +160,12 @@ class Publisher:
             return
         loop = asyncio.get_running_loop()
         if not delivered and loop.time() < (post.give_up_at or 0):
+            self._undelivered += not post.undelivered
+            post.undelivered = True
             loop.call_later(SLOW_PAUSE, self._queue.put_nowait, post)
             return
         self._waiting -= 1
+        self._undelivered -= post.undelivered
         self.tally.delivered += delivered
         self.tally.given_up += not delivered
 

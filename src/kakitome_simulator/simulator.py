@@ -24,6 +24,7 @@ from .sns import Signer
 from .tls import Authority
 
 MAX_REQUEST = 2 * MAX_SIZE  # bytes; a mail grows by a third in JSON's base64
+CLOSING = 0.1  # seconds for answers that are under way; aiohttp takes 0 for "as long as they like"
 
 
 class Simulator:
@@ -141,7 +142,7 @@ class Simulator:
         )
         app.add_routes(self._control.routes())
         app.add_routes(SesV2(self._reception, self._account, self._clock, self._new_id).routes())
-        runner = web.AppRunner(app, access_log=None, shutdown_timeout=0)
+        runner = web.AppRunner(app, access_log=None, shutdown_timeout=CLOSING)
         await runner.setup()
         stack.push_async_callback(runner.cleanup)
         site = web.TCPSite(runner, self.options.http.host, self.options.http.port)

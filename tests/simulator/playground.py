@@ -65,10 +65,10 @@ class Stage:
             yield connection
 
     @contextmanager
-    def sesv2(self) -> Iterator[Any]:
+    def sesv2(self, read_timeout: float = 10) -> Iterator[Any]:
         """boto3's own client, told to try once."""
         session = boto3.Session("key", "secret", region_name="us-east-1")
-        config = Config(retries={"total_max_attempts": 1}, read_timeout=10, proxies={})
+        config = Config(retries={"total_max_attempts": 1}, read_timeout=read_timeout, proxies={})
         with closing(session.client("sesv2", endpoint_url=self.remote.url, config=config)) as client:
             yield client
 

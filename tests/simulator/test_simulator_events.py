@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import socket
 import urllib.error
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from typing import Any
 
 import pytest
 from cryptography.exceptions import InvalidSignature
-from playground import READER, SENDER, HandClock, Subscriber, mail, stage, subscriber, verify
+from playground import READER, SENDER, HandClock, Stage, Subscriber, mail, stage, subscriber, verify
 
 from kakitome_simulator.fate import Turn, fate
 
@@ -134,11 +137,47 @@ def test_a_subscriber_that_fails_gets_the_same_message_again() -> None:
 
 def test_an_event_is_given_up_after_its_time() -> None:
     """With no retry time, three quick tries are all; the state says so, and the sender never noticed."""
-    with stage(events_urls=("http://127.0.0.1:9/",), events_retry_seconds=0.0) as simulator:
+    with closed_port() as port, stage(events_urls=(f"http://127.0.0.1:{port}/",), events_retry_seconds=0) as simulator:
         simulator.send()
-        while (events := simulator.remote.state()["events"])["waiting"]:
-            pass
+        events = settled(simulator)
     assert (events["published"], events["given_up"], events["failed_tries"], events["delivered"]) == (2, 2, 6, 0)
+
+
+def test_an_event_outlives_a_long_failure(monkeypatch: pytest.MonkeyPatch) -> None:
+    """After the quick tries it waits its turn as undelivered, and still comes."""
+    monkeypatch.setattr("kakitome_simulator.publisher.SLOW_PAUSE", 0.01)
+    with subscriber(*[500] * 12) as inbox, stage(events_urls=(inbox.url,)) as simulator:
+        simulator.send(f"bounce@{AT_SES}")
+        ids = [json.loads(inbox.post()[1])["MessageId"] for _ in range(14)]
+        events = settled(simulator)
+    assert len(set(ids)) == 2
+    assert (events["failed_tries"], events["delivered"], events["undelivered"]) == (12, 2, 0)
+
+
+def test_more_events_than_there_is_room_for_are_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What does not fit is dropped, never waited for, and the state says how many."""
+    monkeypatch.setattr("kakitome_simulator.publisher.LIMIT", 3)
+    with subscriber() as inbox, stage(events_urls=(inbox.url,), event_delay=3600) as simulator:
+        simulator.send("a@example.com", "b@example.com", "c@example.com")
+        events = simulator.remote.state()["events"]
+    assert (events["published"], events["waiting"], events["overflowed"]) == (4, 3, 1)
+
+
+@contextmanager
+def closed_port() -> Iterator[int]:
+    """A port that refuses: bound, so that nobody else takes it, and not listened to."""
+    with closing(socket.socket()) as reserved:
+        reserved.bind(("127.0.0.1", 0))
+        yield reserved.getsockname()[1]
+
+
+def settled(simulator: Stage) -> dict[str, int]:
+    """The tally of events once none waits any more."""
+    for _ in range(10_000):
+        events: dict[str, int] = simulator.remote.state()["events"]
+        if not events["waiting"]:
+            return events
+    pytest.fail(f"events still wait: {events}")
 
 
 def test_events_can_be_lost_doubled_and_delayed() -> None:

@@ -11,18 +11,21 @@ import subprocess
 import sys
 from pathlib import Path
 
+import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from playground import READER, SENDER, mail
 
 import kakitome_simulator
 from kakitome_simulator import OptionError, main
 from kakitome_simulator.accepted import Accepted, AcceptedFile
+from kakitome_simulator.fate import Turn
 from kakitome_simulator.letter import fields, letter, stamped
 from kakitome_simulator.options import endpoint, events_url
 from kakitome_simulator.pytest_plugin import StartSimulator, running, simulator, start_simulator
 from kakitome_simulator.remote import Remote
+from kakitome_simulator.ses_event import Happening, event, passage
 from kakitome_simulator.smtp_address import is_address
 
 __all__ = ["simulator", "start_simulator"]
@@ -184,6 +187,19 @@ def test_addresses_of_rfc_5322_are_taken(address: str) -> None:
 def test_addresses_are_read_strictly(text: str, right: bool) -> None:
     """As strictly as SES reads them."""
     assert is_address(text) is right
+
+
+@given(
+    st.text(alphabet="=?BbQq_utf-8iso2022jpABC \x00\udc80é", max_size=60), st.sampled_from(["Subject", "From", "To"])
+)
+@example("=?utf-8?B?gA?=", "Subject").via("broken base64")
+def test_any_header_can_be_told(value: str, name: str) -> None:
+    """Encoded-words that are none, unknown charsets, broken addresses: the judge and the events say what they can."""
+    data = f"{name}: {value}\r\n\r\n".encode("utf-8", "surrogatepass")
+    read = letter("SendSmtpEmail", SENDER, (READER,), data)
+    json.loads(msgspec.json.encode(read.subject))
+    told = event(Happening(passage(read, "1", 0, "smtp", "127.0.0.1"), Turn.SEND, (READER,), 0))
+    assert json.loads(told)["eventType"] == "Send"
 
 
 @given(st.binary(max_size=300))
