@@ -17,6 +17,8 @@ from kakitome.ports.accounts import GateState
 from kakitome.ports.records import Suppression, TemplateVersion
 from kakitome.ports.workers import WorkerRecord
 
+NEVER_CLAIMED = Fence(0)
+
 
 @dataclass
 class Attempt:
@@ -57,7 +59,7 @@ class Message:
     line: int | None = None
     variables: bytes = b"{}"
     state: State = State.QUEUED
-    fence: Fence = Fence(0)
+    fence: Fence = NEVER_CLAIMED
     attempts: int = 0
     worker: str | None = None
     lease: int | None = None
@@ -140,6 +142,11 @@ class Book:
         self, at: int, kind: str, *, run: RunId | None = None, message: MessageId | None = None, **data: Any
     ) -> None:
         """Write a journal entry."""
+        self.note(at, kind, data, run, message)
+
+    def note(
+        self, at: int, kind: str, data: dict[str, Any], run: RunId | None = None, message: MessageId | None = None
+    ) -> None:
         self.journal.append(Entry(seq=len(self.journal) + 1, at=at, kind=kind, run=run, message=message, data=data))
 
     def run(self, id: RunId) -> RunBook:
@@ -184,7 +191,7 @@ class Book:
         return True
 
     def prove(self, message: Message, fence: Fence, now: int) -> bool:
-        """Proof that the attempt `fence` was accepted. A newer attempt that may be accepted too makes copies possible."""
+        """Proof that the attempt `fence` was accepted. Copies are possible while a newer one may be accepted too."""
         newer = fence < message.fence and message.state in (State.SENDING, State.IN_DOUBT, State.UNRESOLVED)
         message.copies_possible |= newer
         return self.change(message, Cause.PROOF, now)

@@ -40,12 +40,14 @@ class MemoryEvents:
 
 def match_waiting(book: Book, now: int) -> None:
     """Take in every event whose attempt is known by now. One may make another's attempt known: until none does."""
-    while found := [
-        (kept, where) for kept in book.events.values() if not kept.message and (where := _match(book, kept))
-    ]:
-        for kept, (message, fence) in found:
-            kept.message, kept.fence = message, fence
-            _take_in(book, kept.event, message, fence, now)
+    found = True
+    while found:
+        found = False
+        for kept in book.events.values():
+            if kept.message is None and (where := _match(book, kept)):
+                kept.message, kept.fence = where
+                _take_in(book, kept.event, *where, now)
+                found = True
 
 
 def _match(book: Book, kept: EventBook) -> tuple[MessageId, Fence] | None:

@@ -53,4 +53,4 @@ class MemoryJournal:
         return [entry for entry in self._book.journal if entry.message == message]
 
     async def note(self, kind: str, data: dict[str, object], now: int) -> None:
-        self._book.enter(now, kind, **data)
+        self._book.note(now, kind, data)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from kakitome.core.ids import Fence
 from kakitome.core.lifecycle import Cause, State
 from kakitome.core.message import Settlement
 from kakitome.ledgers.memory.book import Attempt, Book, Message
@@ -56,10 +55,6 @@ def _write(attempt: Attempt, s: Settlement, now: int) -> None:
         attempt.provider_id = s.provider_id or attempt.provider_id
 
 
-def end_claim(
-    message: Message, cause: Cause, now: int, fence: Fence | None = None, provider_id: str = ""
-) -> Settlement:
+def end_claim(message: Message, cause: Cause, now: int, provider_id: str = "") -> Settlement:
     """The settlement of a claim whose worker does not speak for itself any more."""
-    return Settlement(
-        id=message.id, fence=fence or message.fence, cause=cause, due=now, provider_id=provider_id or None
-    )
+    return Settlement(id=message.id, fence=message.fence, cause=cause, due=now, provider_id=provider_id or None)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import msgspec
 
-from kakitome.core.ids import MessageId
+from kakitome.core.ids import Fence, MessageId, RunId
 from kakitome.core.lifecycle import Cause, State
 from kakitome.core.message import Run, Settlement
 from kakitome.core.policy import Kind
@@ -60,7 +60,7 @@ class MemoryWorkers:
         self._book.enter(now, "worker_ended", worker=worker)
 
 
-_NO_MARK = Mark(MessageId(0), 0, MarkKind.REFUSED)  # type: ignore[arg-type]
+_NO_MARK = Mark(MessageId(0), Fence(0), MarkKind.REFUSED)
 
 
 def _end(m: Message, mark: Mark | None, now: int) -> Settlement:
@@ -87,3 +87,6 @@ class MemoryRunnable:
     async def next_due(self, now: int) -> int | None:
         running = [book.run for book in self._book.runs.values() if book.run.state == "running"]
         return min((due for run in running for due in self._waiting(run)), default=None)
+
+    async def present(self, run: RunId, hashes: Sequence[int]) -> set[int]:
+        return {m.hash for m in self._book.of_run(run)} & set(hashes)
