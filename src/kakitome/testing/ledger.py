@@ -1,0 +1,25 @@
+"""The contract that every ledger keeps.
+
+    class TestMine(LedgerContract):
+        async def make(self) -> Ledger:
+            return await MyLedger.open(...)     # empty, and a new one at each call
+
+Run it with pytest. Each test is one sentence of the contract, runs on a ledger of its own, and ends with a recount.
+Nothing here imports pytest, and no clause waits: time is an argument.
+"""
+
+from __future__ import annotations
+
+from kakitome.testing.ledger_accounts import Accounts
+from kakitome.testing.ledger_admission import Admission
+from kakitome.testing.ledger_campaigns import Campaigns
+from kakitome.testing.ledger_claims import Claims
+from kakitome.testing.ledger_doubt import Doubt
+from kakitome.testing.ledger_events import Events
+from kakitome.testing.ledger_lifecycle import Lifecycle
+from kakitome.testing.ledger_records import Records
+from kakitome.testing.ledger_workers import Workers
+
+
+class LedgerContract(Admission, Claims, Lifecycle, Doubt, Campaigns, Events, Workers, Accounts, Records):
+    """Subclass it under a name that begins with `Test` and say how `make` opens an empty ledger."""
