@@ -143,3 +143,10 @@ def test_a_long_name_is_put_together_without_spaces() -> None:
     written = phrase(name, "From")
     assert written.count("=?") == 2
     assert str(make_header(decode_header(written))) == name
+
+
+def test_a_space_at_a_fold_is_kept() -> None:
+    """Wherever a long name is broken, the space there stays inside a word; EmailMessage of 3.11 loses it."""
+    for length in range(1, 40):
+        name = "書" * length + " 留" * 20
+        assert str(make_header(decode_header(phrase(name, "From", room=70)))) == name
