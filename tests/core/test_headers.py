@@ -150,3 +150,11 @@ def test_a_space_at_a_fold_is_kept() -> None:
     for length in range(1, 40):
         name = "書" * length + " 留" * 20
         assert str(make_header(decode_header(phrase(name, "From", room=70)))) == name
+
+
+def test_no_line_is_nothing_but_spaces() -> None:
+    """Many spaces in a row are not folded (RFC 5322 §4.2 calls such lines obsolete), and none is lost."""
+    value = "a" * 70 + " " * 90 + "b" * 70
+    raw = field("Subject", encode(value, "Subject"))
+    assert all(line.strip() for line in raw.decode().splitlines())
+    assert parsed(raw, "Subject") == value

@@ -319,3 +319,24 @@ def test_a_reader_joins_a_long_name() -> None:
     name = "株式会社書留郵便配達サービスカスタマーサポート"
     message = email.message_from_bytes(raw(content(sender=Mailbox("a@example.com", name))))
     assert str(make_header(decode_header(message["From"]))) == f"{name} <a@example.com>"
+
+
+@pytest.mark.parametrize("start", [".", "..", "From me"])
+@pytest.mark.parametrize("rest", ["", " and more", " caf\u00e9 and much more that is ASCII", "\n" + "word. " * 40])
+@pytest.mark.parametrize("before", ["", "Begin\n"])
+@pytest.mark.parametrize("charset", Charset)
+def test_a_line_that_servers_would_change_is_encoded(start: str, rest: str, before: str, charset: Charset) -> None:
+    """A dot or "From " at the start of a line never reaches the wire as such, in any encoding."""
+    text = f"{before}{start}{rest}\n"
+    data = raw(content(subject="s", sender=Mailbox("a@example.com"), to=(), text=text, charset=charset))
+    _, _, written = data.partition(b"\r\n\r\n")
+    assert not re.search(rb"(?m)^(\.|From )", written)
+    assert body(parse(data), "plain") == canonical(text)
+
+
+def test_mostly_ascii_is_readable() -> None:
+    """Quoted-printable where few characters need it, soft breaks with CRLF."""
+    text = "The caf\u00e9 is open. " * 20
+    data = raw(content(text=text))
+    assert b"Content-Transfer-Encoding: quoted-printable" in data and b"=\r\n" in data
+    assert body(parse(data), "plain") == canonical(text)

@@ -4,9 +4,9 @@ Every header line of every mail passes through `field`, so a line break from out
 another one (header injection). Names and values are refused, not repaired: what was asked for and what was sent never
 differ in silence.
 
-Non-ASCII becomes encoded-words (RFC 2047) of our own making. `EmailMessage` of Python 3.11 loses a space where it breaks
-a long display name into two words (65 of 3,000 random names made of kanji, spaces and specials; ours: none), and it
-knows no ISO-2022-JP in headers. The parser of `email.policy` errs the other way: it puts a space between two words.
+Non-ASCII becomes encoded-words (RFC 2047) of our own making. `EmailMessage` of Python 3.11 loses a space where it
+breaks a long display name into two words (65 of 3,000 random names made of kanji, spaces and specials; ours: none),
+and it knows no ISO-2022-JP in headers. The parser of `email.policy` errs the other way: it puts a space between words.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """How does a mail become bytes?
 
 `mime` writes the message itself, fields and parts; the standard library's parser is the judge in the tests. It does
-not use `EmailMessage` to write: on Python 3.11 that loses spaces in long display names, cannot write ISO-2022-JP headers
-and takes 1.4 ms where this takes 0.09 (9 KB, text and html).
+not use `EmailMessage` to write: on Python 3.11 that loses spaces in long display names, cannot write ISO-2022-JP
+headers and takes 1.4 ms where this takes 0.09 (9 KB, text and html).
 
 Guarantees, for every `Content` that does not raise:
 

@@ -65,7 +65,8 @@ class Part:
         if self._static is not None:
             return self._static
         if self.needs.steps * longest > WRITE_LIMIT:
-            raise self._too_long()
+            what = f"The {self.name} could come out longer than {WRITE_LIMIT >> 20} million characters."
+            raise TemplateError(what, "A value of this row is too long.", part=self.name)
         fuel = self.needs.steps + WRITE_LIMIT // max(longest, self._longest_text)
         self._environment.fuel = min(fuel, FUEL)
         try:
