@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from kakitome.core.pacing import QUOTA_BUCKET, QUOTA_BUCKETS, Grant, grant, quota_left
+from kakitome.core.pacing import QUOTA_BUCKET, QUOTA_BUCKETS, Grant, grant, quota_left, spacing_ms
 from kakitome.ledgers.sqlite.book import enter
 from kakitome.ledgers.sqlite.connection import Db, one
 from kakitome.ports.accounts import GateState, Limits
-
-DAY = QUOTA_BUCKET * QUOTA_BUCKETS
 
 
 def closed(db: Db, account: str, lane: str, now: int) -> Grant | None:
@@ -27,27 +25,35 @@ def slots(db: Db, account: str, lane: str, limits: Limits, wanted: int, now: int
     if left is not None and left <= 0:
         return Grant(0, until=_frees(db, account, now), reason="quota")
     next_slot = one(db, "select next_slot from account where id = ?", account) or 0.0
-    if next_slot > now + 2_000:
-        next_slot = 0.0  # the clock went back: what was granted then is over
+    if limits.rate is not None:
+        # Nothing was ever granted further ahead than this, unless the clock went back since: then what was granted
+        # still has at most a second to go, and that much is waited.
+        next_slot = min(next_slot, now + 1000 + spacing_ms(limits.rate))
     granted, next_slot = grant(wanted if left is None else min(wanted, left), limits.rate, next_slot, now)
-    if granted.count and (limits.rate is not None or limits.quota is not None):
-        db.execute(
-            "insert into account (id, next_slot) values (?, ?)"
-            " on conflict (id) do update set next_slot = excluded.next_slot",
-            (account, next_slot),
-        )
-        db.execute(
-            "insert into quota values (?, ?, ?) on conflict (account, bucket) do update set n = n + excluded.n",
-            (account, now // QUOTA_BUCKET, granted.count),
-        )
+    if limits.rate is not None or limits.quota is not None:
+        _write(db, account, next_slot, granted.count, now)
     return granted
 
 
+def _write(db: Db, account: str, next_slot: float, count: int, now: int) -> None:
+    db.execute(
+        "insert into account (id, next_slot) values (?, ?)"
+        " on conflict (id) do update set next_slot = excluded.next_slot where next_slot <> excluded.next_slot",
+        (account, next_slot),
+    )
+    if count:
+        db.execute(
+            "insert into quota values (?, ?, ?) on conflict (account, bucket) do update set n = n + excluded.n",
+            (account, now // QUOTA_BUCKET, count),
+        )
+
+
 def _quota_left(db: Db, account: str, limits: Limits, now: int) -> int | None:
+    """The bucket of 24 hours ago still counts: what was sent in its last moment is not a day old yet."""
     used = (
         one(
             db,
-            "select sum(n) from quota where account = ? and bucket > ?",
+            "select sum(n) from quota where account = ? and bucket >= ?",
             account,
             now // QUOTA_BUCKET - QUOTA_BUCKETS,
         )
@@ -61,18 +67,19 @@ def _frees(db: Db, account: str, now: int) -> int:
     """When the oldest quarter of an hour leaves the window."""
     oldest = one(
         db,
-        "select min(bucket) from quota where account = ? and bucket > ?",
+        "select min(bucket) from quota where account = ? and bucket >= ?",
         account,
         now // QUOTA_BUCKET - QUOTA_BUCKETS,
     )
-    return now + QUOTA_BUCKET if oldest is None else int((oldest + QUOTA_BUCKETS) * QUOTA_BUCKET)
+    return now + QUOTA_BUCKET if oldest is None else int((oldest + QUOTA_BUCKETS + 1) * QUOTA_BUCKET)
 
 
 def stop(db: Db, gate: str, reason: str, until: int | None, detail: str, now: int) -> bool:
     fresh = one(db, "select 1 from gate where id = ? and (until is null or until > ?)", gate, now) is None
     db.execute(
         "insert into gate values (?1, ?2, ?3, ?4, ?5) on conflict (id)"
-        " do update set reason = ?2, until = ?3, detail = ?5, since = iif(?6, ?4, since)",
+        " do update set reason = ?2, until = ?3, detail = ?5, since = iif(?6, ?4, since)"
+        " where ?6 or ?3 is null or until <= ?3",
         (gate, reason, until, now, detail, fresh),
     )
     if fresh:
