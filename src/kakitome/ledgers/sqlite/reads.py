@@ -9,28 +9,7 @@ from kakitome.core.ids import MessageId, RunId, SubmissionId
 from kakitome.core.lifecycle import Cause, State
 from kakitome.core.message import AttemptView, MessageView
 from kakitome.ledgers.sqlite.connection import Db, as_json
-from kakitome.ports.reads import Search
-
-ROWS = (
-    "read",
-    "invalid",
-    "duplicate",
-    "already",
-    "importing",
-    "missing",
-    "suppressed",
-    "queued",
-    "sending",
-    "sent",
-    "failed",
-    "dead",
-    "in_doubt",
-    "unresolved",
-    "expired",
-    "cancelled",
-    "closed",
-)
-DELIVERY = ("delivered", "delayed", "rejected", "bounced", "complained", "opened", "clicked")
+from kakitome.ports.reads import DELIVERY, ROWS, Search
 
 _VIEW = """
 select m.id, m.run, run.name, run.stream, run.campaign, m.submission, r.address, r.line, m.state, m.due, m.attempts,

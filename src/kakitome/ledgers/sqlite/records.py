@@ -99,10 +99,12 @@ def find_suppressions(db: Db, hashes: Sequence[int]) -> list[Suppression]:
 
 
 def list_suppressions(db: Db, after: str, n: int) -> list[Suppression]:
-    return [
-        _suppression(row)
-        for row in db.execute(f"{_SUPPRESSION} where address > ? order by address limit ?", (after, n))
-    ]
+    last = f"(select address from suppression where address > ?1 order by address limit 1 offset {max(0, n - 1)})"
+    rows = db.execute(
+        f"{_SUPPRESSION} where address > ?1 and address <= coalesce({last}, address) order by address, hash, scope",
+        (after,),
+    )
+    return [_suppression(row) for row in rows] if n > 0 else []
 
 
 def _entry(row: tuple[object, ...]) -> Entry:
