@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from kakitome.core.ids import MessageId
-from kakitome.core.lifecycle import Cause, State, origins
+from kakitome.core.ids import MessageId, RunId
+from kakitome.core.lifecycle import Cause, Need, State, move, origins
 from kakitome.ledgers.sqlite.connection import Db, as_json, one
 
 
@@ -49,17 +49,57 @@ def next_ids(db: Db, n: int, now: int) -> int:
     return int(first)
 
 
-def change(db: Db, ids: Sequence[int], cause: Cause, extra: str, parameters: tuple[object, ...]) -> list[MessageId]:
-    """Move those of `ids` whose state allows the cause, and count it. `extra` are further assignments."""
-    moved: list[MessageId] = []
+def change(
+    db: Db, ids: Sequence[int], cause: Cause, now: int, extra: str = "", parameters: tuple[object, ...] = ()
+) -> dict[MessageId, RunId]:
+    """Move those of `ids` whose state allows the cause to anybody, and count it. Answers them with their runs.
+
+    `extra` are further assignments, whose parameters begin at ?4. What comes back to queued after somebody withdrew
+    it is cancelled.
+    """
+    moved: dict[MessageId, RunId] = {}
     for origin in origins(cause):
+        step = move(origin, cause)
+        if step is None or step.needs is Need.FENCE:
+            continue
         rows = db.execute(
-            f"update message set state = (select target from move where cause = ? and origin = ?), worker = null,"
-            f" lease = null, doubt_since = null{extra} where id in (select value from json_each(?)) and state = ?"
-            f" returning id, run, state",
-            (cause, origin, *parameters, as_json(ids), origin),
+            f"update message set state = iif(?1 = {State.QUEUED} and cancel is not null, {State.CANCELLED}, ?1),"
+            f" worker = null, lease = null, doubt_since = null{extra}"
+            f" where id in (select value from json_each(?2)) and state = ?3 returning id, run, state, cancel",
+            (step.to, as_json(ids), origin, *parameters),
         ).fetchall()
-        moved += [MessageId(row[0]) for row in rows]
-        for run, target in {(row[1], row[2]) for row in rows}:
-            count_moves(db, [(run, origin, target, sum(row[1] == run for row in rows))])
-    return moved
+        moved |= {row[0]: row[1] for row in rows}
+        _count(db, rows, origin)
+        for id, run, state, who in rows:
+            if state != step.to:
+                enter(db, now, Cause.CANCELLED, run=run, message=id, who=who)
+    return {MessageId(id): moved[MessageId(id)] for id in dict.fromkeys(ids) if id in moved}
+
+
+def _count(db: Db, rows: Sequence[tuple[int, int, int, str | None]], origin: State) -> None:
+    together: dict[tuple[int, int], list[int]] = {}
+    for id, run, target, _ in rows:
+        together.setdefault((run, target), []).append(id)
+    for (run, target), ids in together.items():
+        incoming = _incoming(db, run, ids) if origin is State.QUEUED else 0
+        count(db, run, "importing", -incoming)
+        count(db, run, origin.word, incoming - len(ids))
+        count(db, run, State(target).word, len(ids))
+
+
+def _incoming(db: Db, run: int, ids: Sequence[int]) -> int:
+    """How many of these queued messages belong to a list that is still being taken in: they count as `importing`."""
+    number = one(db, "select id from import where run = ? and not sealed", run)
+    if number is None:
+        return 0
+    sql = "select count(*) from row where message in (select value from json_each(?)) and import = ?"
+    return int(one(db, sql, as_json(ids), number))
+
+
+def count_copies(db: Db, message: int) -> None:
+    """Two attempts of which it is known that they were accepted are two mails."""
+    db.execute(
+        "update message set copies_possible = 1 where id = ?1 and fence > 1 and (select count(*) from attempt"
+        " where message = ?1 and (cause = 'provider_accepted' or proved is not null)) > 1",
+        (message,),
+    )

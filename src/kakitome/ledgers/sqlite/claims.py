@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import msgspec
 
@@ -12,7 +12,7 @@ from kakitome.core.message import Claimed, Settlement
 from kakitome.ledgers.sqlite.book import count_moves, enter
 from kakitome.ledgers.sqlite.connection import Db, as_json, one
 from kakitome.ledgers.sqlite.events import match_waiting
-from kakitome.ports.messages import Settled
+from kakitome.ports.messages import OUTCOMES, Settled
 
 _DUE = "select id from message where run = ?1 and state = 0 and due <= ?2 order by due, id limit ?3"
 
@@ -64,7 +64,7 @@ def claim(db: Db, ids: Sequence[MessageId], worker: str, lane: str, lease: int, 
     for run, claimed in runs.items():
         count_moves(db, [(run, State.QUEUED, State.SENDING, len(claimed))])
         enter(db, now, Cause.CLAIMED, run=run, worker=worker, lane=lane, lease=lease, ids=claimed)
-    order = {id: k for k, id in enumerate(ids)}
+    order = {id: k for k, id in enumerate(dict.fromkeys(ids))}
     rows.sort(key=lambda row: order[row.id])
     return [
         Claimed(
@@ -75,16 +75,15 @@ def claim(db: Db, ids: Sequence[MessageId], worker: str, lane: str, lease: int, 
 
 
 _CHECK = """
-select m.id, case
-  when m.state <> 1 or m.fence <> j.value->>1 then 'released'
+select j.value->>0, case
+  when m.state is not 1 or m.fence <> j.value->>1 then 'released'
   when m.cancel is not null then 'cancelled'
   when m.expires <= ?2 then 'expired'
   when exists (select 1 from suppression s join run on run.id = m.run
     where s.hash = r.hash and s.scope in ('all', 'stream:' || run.stream)) then 'suppressed'
-  when not exists (select 1 from runnable where runnable.run = m.run) then
-    case when (select state from run where id = m.run) = 'cancelled' then 'cancelled' else 'released' end
+  when not exists (select 1 from runnable where runnable.run = m.run) then 'released'
   end as cause
-from json_each(?1) j join message m on m.id = j.value->>0 join row r on r.message = m.id
+from json_each(?1) j left join message m on m.id = j.value->>0 left join row r on r.message = m.id
 where cause is not null
 """
 
@@ -96,43 +95,68 @@ def check(db: Db, claims: Sequence[tuple[MessageId, Fence]], now: int) -> dict[M
 _STAGE = """
 create temp table if not exists stage (
   id integer primary key, fence integer, cause text, due integer, provider_id text, outcome text,
-  run integer, origin integer, target integer, cost integer, lane text, begun integer)
+  run integer, origin integer, newest integer, withdrawn_by text, lane text, begun integer,
+  target integer, cost integer, copies integer)
 """
-_STAGE_FILL = """
-insert or replace into stage
-select j.value->>0, j.value->>1, j.value->>2, j.value->>3, j.value->>4, j.value->>5,
-  m.run, m.state, v.target, v.cost, a.lane, a.begun
+# The target is the table's row for the newest fence. Else acceptance is proof; and what comes back to queued after
+# somebody withdrew it takes the next row, too.
+_STAGE_FILL = f"""
+insert into stage
+select j.value->>0, j.value->>1 as fence, j.value->>2 as cause, j.value->>3, nullif(j.value->>4, ''), j.value->>5,
+  m.run, m.state, m.fence, m.cancel, a.lane, a.begun,
+  case when v.target = {State.QUEUED} and m.cancel is not null then {State.CANCELLED}
+    when v.target is not null then v.target
+    when j.value->>2 = 'provider_accepted' and m.state <> {State.SENT} then {State.SENT} end,
+  coalesce(v.cost, 0),
+  j.value->>2 = 'provider_accepted' and j.value->>1 < m.fence
+    and m.state in ({State.SENDING}, {State.IN_DOUBT}, {State.UNRESOLVED})
 from json_each(?1) j join message m on m.id = j.value->>0
 join attempt a on a.message = m.id and a.fence = j.value->>1
-left join move v on v.cause = j.value->>2 and v.origin = m.state and m.fence = j.value->>1
+left join move v on v.cause = j.value->>2 and v.origin = m.state and v.fenced and m.fence = j.value->>1
 """
-_MOVE = """
+_MOVE = f"""
 update message set state = s.target, attempts = attempts + s.cost, worker = null, lease = null,
-  due = case when s.target in (0, 3) then coalesce(s.due, message.due) else message.due end,
-  doubt_since = case when s.target = 3 then ?1 end
+  due = iif(s.target in ({State.QUEUED}, {State.IN_DOUBT}), coalesce(s.due, message.due), message.due),
+  doubt_since = iif(s.target = {State.IN_DOUBT}, ?1, null), copies_possible = copies_possible or s.copies
 from stage s where message.id = s.id and s.target is not null
 """
+# What is certain stays; only an acceptance is stronger than another certainty.
 _OUTCOME = """
 update attempt set settled = ?1, cause = s.cause, provider_id = coalesce(s.provider_id, attempt.provider_id),
   outcome = s.outcome
 from stage s where attempt.message = s.id and attempt.fence = s.fence
-  and (attempt.cause is null or attempt.cause = 'uncertain'
+  and (attempt.cause is null or attempt.cause in ('uncertain', 'lease_over', 'worker_gone_marked')
     or (s.cause = 'provider_accepted' and attempt.cause <> 'provider_accepted'))
-"""
-_STALE_PROOF = """
-update message set state = 2, worker = null, lease = null, doubt_since = null,
-  copies_possible = copies_possible or s.origin = 1
-from stage s where message.id = s.id and s.target is null and s.cause = 'provider_accepted' and s.origin <> 2
 """
 _COPIES = """
 update message set copies_possible = 1
-where fence > 1 and id in (select id from stage where cause = 'provider_accepted')
+where id in (select id from stage where cause = 'provider_accepted' and newest > 1)
   and (select count(*) from attempt a where a.message = message.id
        and (a.cause = 'provider_accepted' or a.proved is not null)) > 1
 """
 
 
 def settle(db: Db, settlements: Sequence[Settlement], now: int) -> Settled:
+    if wrong := [s.cause for s in settlements if s.cause not in OUTCOMES]:
+        raise ValueError(f"{wrong[0]} is not the outcome of an attempt.")
+    moved = stale = 0
+    for batch in _rounds(settlements):
+        settled = _settle(db, batch, now)
+        moved, stale = moved + settled.moved, stale + settled.stale
+    return Settled(moved, stale)
+
+
+def _rounds(settlements: Sequence[Settlement]) -> Iterator[list[Settlement]]:
+    """Batches in which a message occurs once. Nearly always one; a reaped worker may have marks of several fences."""
+    waiting = list(settlements)
+    while waiting:
+        first: dict[MessageId, int] = {}
+        later = [s for k, s in enumerate(waiting) if first.setdefault(s.id, k) != k]
+        yield [waiting[k] for k in first.values()]
+        waiting = later
+
+
+def _settle(db: Db, settlements: Sequence[Settlement], now: int) -> Settled:
     db.execute(_STAGE)
     db.execute("delete from stage")
     batch = [(s.id, s.fence, s.cause, s.due, s.provider_id, s.outcome.decode()) for s in settlements]
@@ -140,19 +164,14 @@ def settle(db: Db, settlements: Sequence[Settlement], now: int) -> Settled:
     _count_acceptances(db, now)
     db.execute(_MOVE, (now,))
     db.execute(_OUTCOME, (now,))
-    db.execute(_STALE_PROOF)
     db.execute(_COPIES)
-    count_moves(
-        db,
-        db.execute(
-            "select run, origin, coalesce(target, 2), count(*) from stage"
-            " where target is not null or (cause = 'provider_accepted' and origin <> 2) group by 1, 2, 3"
-        ),
-    )
+    moves = db.execute(
+        "select run, origin, target, count(*) from stage where target is not null group by 1, 2, 3"
+    ).fetchall()
+    count_moves(db, moves)
     _enter(db, now)
     _match_waiting_events(db, now)
-    stale = one(db, "select count(*) from stage where target is null")
-    return Settled(len(settlements) - stale, stale)
+    return Settled(sum(move[3] for move in moves), one(db, "select count(*) from stage where fence <> newest"))
 
 
 def _count_acceptances(db: Db, now: int) -> None:
@@ -175,9 +194,14 @@ def _enter(db: Db, now: int) -> None:
         enter(db, now, Cause.PROVIDER_ACCEPTED, run=run, ids=msgspec.json.decode(ids))
     db.execute(
         "insert into journal (at, kind, run, message, data) select ?, cause, run, id, json_object('fence', fence,"
-        " 'lane', lane, 'begun', begun, 'stale', json(iif(target is null, 'true', 'false')), 'due', due,"
+        " 'lane', lane, 'begun', begun, 'stale', json(iif(fence <> newest, 'true', 'false')), 'due', due,"
         " 'outcome', json(outcome)) from stage where cause <> 'provider_accepted'",
         (now,),
+    )
+    db.execute(
+        "insert into journal (at, kind, run, message, data) select ?, 'cancelled', run, id,"
+        " json_object('who', withdrawn_by) from stage where target = ? and cause <> 'cancelled'",
+        (now, State.CANCELLED),
     )
 
 

@@ -12,7 +12,7 @@ import apsw
 import msgspec
 
 from kakitome.core.errors import ConfigurationError, LedgerUnavailable
-from kakitome.core.lifecycle import MOVES
+from kakitome.core.lifecycle import MOVES, Need
 from kakitome.ledgers.sqlite.schema import MIGRATIONS
 
 LEAST_SQLITE = (3, 51, 3)
@@ -70,11 +70,11 @@ def connect(path: Path, *, read_only: bool = False) -> Db:
 def _moves(db: Db) -> None:
     """`lifecycle.MOVES` as a table, so that SQL obeys it too."""
     db.execute(
-        "create temp table move (origin integer, cause text, target integer, cost integer, primary key (cause, origin))"
-        " without rowid"
+        "create temp table move (origin integer, cause text, target integer, cost integer, fenced integer,"
+        " primary key (cause, origin)) without rowid"
     )
-    rows = [(m.origin, m.cause, m.to, m.costs_attempt) for m in MOVES if m.origin is not None]
-    db.executemany("insert into move values (?, ?, ?, ?)", rows)
+    rows = [(m.origin, m.cause, m.to, m.costs_attempt, m.needs is Need.FENCE) for m in MOVES if m.origin is not None]
+    db.executemany("insert into move values (?, ?, ?, ?, ?)", rows)
 
 
 def migrate(db: Db) -> None:

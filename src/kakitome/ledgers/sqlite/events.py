@@ -12,7 +12,7 @@ from kakitome.core.errors import NotFound
 from kakitome.core.event import Event, EventKind
 from kakitome.core.ids import MessageId, from_text
 from kakitome.core.lifecycle import Cause, State
-from kakitome.ledgers.sqlite.book import change, count, enter
+from kakitome.ledgers.sqlite.book import change, count, count_copies, enter
 from kakitome.ledgers.sqlite.connection import Db, as_json, one
 from kakitome.ledgers.sqlite.records import suppress
 from kakitome.ports.records import Folded, NamedEvent, Suppression
@@ -21,27 +21,32 @@ _encode = msgspec.json.Encoder().encode
 
 
 def fold_events(db: Db, events: Sequence[NamedEvent], now: int) -> Folded:
-    fresh = [named for named in events if _store(db, named.event, now)]
-    matched = [(e.event, *_match(db, e.event)) for e in fresh]
-    for event, message, fence in matched:
-        if message is not None:
-            db.execute("update event set message = ?, fence = ? where key = ?", (message, fence, event.key))
-    known = [(event, message, fence) for event, message, fence in matched if message is not None and fence is not None]
-    _take_in(db, known, now)
+    fresh = [named for named in events if _store(db, named, now)]
+    _take_in(db, [(e.event, claim) for e in fresh if (claim := _correlated(db, e.event))], now)
+    # Those that name an attempt have told its provider id: now the others can be matched, and those that waited.
+    match_waiting(db, [e.event.provider_message_id for e in fresh], now)
+    unmatched = _unmatched(db, [e.event.key for e in fresh])
+    for key, kind in unmatched:
+        enter(db, now, "event_unmatched", event=key, happening=kind)
     _suppress(db, fresh, now)
-    return Folded(len(fresh), len(events) - len(fresh), len(fresh) - len(known))
+    return Folded(len(fresh), len(events) - len(fresh), len(unmatched))
 
 
 def match_waiting(db: Db, provider_ids: Sequence[str], now: int) -> None:
     """Take in the events that waited for these provider ids."""
     rows = db.execute(
-        "select e.key, e.event, a.message, a.fence from event e join attempt a on a.provider_id = e.provider_id"
-        " where e.message is null and e.provider_id in (select value from json_each(?))",
+        "select event, hash, provider_id from event where message is null and provider_id <> ''"
+        " and provider_id in (select value from json_each(?))",
         (as_json(provider_ids),),
     ).fetchall()
-    for key, _, message, fence in rows:
-        db.execute("update event set message = ?, fence = ? where key = ?", (message, fence, key))
-    _take_in(db, [(msgspec.json.decode(event, type=Event), message, fence) for _, event, message, fence in rows], now)
+    matched = [(msgspec.json.decode(event, type=Event), _claim_of(db, id, hash)) for event, hash, id in rows]
+    _take_in(db, [(event, claim) for event, claim in matched if claim], now)
+
+
+def _unmatched(db: Db, keys: Sequence[str]) -> list[tuple[str, str]]:
+    sql = "select key, kind from event where key in (select value from json_each(?)) and message is null"
+    rows: list[tuple[str, str]] = db.execute(sql, (as_json(keys),)).fetchall()
+    return rows
 
 
 def events_of(db: Db, message: MessageId) -> list[Event]:
@@ -49,35 +54,45 @@ def events_of(db: Db, message: MessageId) -> list[Event]:
     return [msgspec.json.decode(row[0], type=Event) for row in rows]
 
 
-def _store(db: Db, event: Event, now: int) -> bool:
+def _store(db: Db, named: NamedEvent, now: int) -> bool:
+    event = named.event
     return bool(
         db.execute(
-            "insert or ignore into event (key, kind, at, received, provider_id, event) values (?, ?, ?, ?, ?, ?)"
-            " returning 1",
-            (event.key, event.kind, event.at, now, event.provider_message_id, _encode(event).decode()),
+            "insert or ignore into event (key, kind, at, received, provider_id, hash, event)"
+            " values (?, ?, ?, ?, ?, ?, ?) returning 1",
+            (event.key, event.kind, event.at, now, event.provider_message_id, named.hash, _encode(event).decode()),
         ).fetchall()
     )
 
 
-def _match(db: Db, event: Event) -> tuple[int | None, int | None]:
-    """By our own correlation first; by the provider's id where it was lost."""
+def _correlated(db: Db, event: Event) -> tuple[int, int] | None:
+    """The attempt that the event names itself."""
     try:
         message = from_text("msg", event.message or "")
         fence = int(event.attempt or "0")
     except (NotFound, ValueError):
-        pass
-    else:
-        if one(db, "select 1 from attempt where message = ? and fence = ?", message, fence):
-            return message, fence
-    row = db.execute(
-        "select message, fence from attempt where provider_id = ?", (event.provider_message_id,)
-    ).fetchone()
-    return row or (None, None)
+        return None
+    there = one(db, "select 1 from attempt where message = ? and fence = ?", message, fence)
+    return (message, fence) if there else None
 
 
-def _take_in(db: Db, events: Sequence[tuple[Event, int, int]], now: int) -> None:
+def _claim_of(db: Db, provider_id: str, hash: int | None) -> tuple[int, int] | None:
+    """The attempt with this provider id; where several messages share it (a parcel), the recipient's."""
+    found: list[tuple[int, int, bool]] = db.execute(
+        "select a.message, a.fence, r.hash is ?2 from attempt a left join row r on r.message = a.message"
+        " where a.provider_id = ?1 order by a.message, a.fence",
+        (provider_id, hash),
+    ).fetchall()
+    ours = [claim for claim in found if claim[2]] or (found if len({claim[0] for claim in found}) == 1 else [])
+    return ours[0][:2] if ours else None
+
+
+def _take_in(db: Db, events: Sequence[tuple[Event, tuple[int, int]]], now: int) -> None:
     by_message: dict[int, list[Event]] = defaultdict(list)
-    for event, message, fence in events:
+    for event, (message, fence) in events:
+        db.execute("update event set message = ?, fence = ? where key = ?", (message, fence, event.key))
+        run = one(db, "select run from message where id = ?", message)
+        enter(db, now, "event", run=run, message=message, event=event.key, happening=event.kind, fence=fence)
         if event.kind is not EventKind.UNKNOWN:
             _prove(db, event, message, fence, now)
         by_message[message].append(event)
@@ -110,16 +125,12 @@ def _prove(db: Db, event: Event, message: int, fence: int, now: int) -> None:
 
 
 def _settle_by_proof(db: Db, message: int, fence: int, key: str, now: int) -> None:
-    state, newest = db.execute("select state, fence from message where id = ?", (message,)).fetchone()
-    if state == State.SENDING and newest > fence:
+    state, newest, run = db.execute("select state, fence, run from message where id = ?", (message,)).fetchone()
+    if newest > fence and state in (State.SENDING, State.IN_DOUBT, State.UNRESOLVED):
         db.execute("update message set copies_possible = 1 where id = ?", (message,))
-    if change(db, [message], Cause.PROOF, "", ()):
-        enter(db, now, Cause.PROOF, message=message, fence=fence, event=key, was=State(state).word)
-    db.execute(
-        "update message set copies_possible = 1 where id = ?1 and fence > 1 and (select count(*) from attempt"
-        " where message = ?1 and (cause = 'provider_accepted' or proved is not null)) > 1",
-        (message,),
-    )
+    if change(db, [message], Cause.PROOF, now):
+        enter(db, now, Cause.PROOF, run=run, message=message, fence=fence, event=key, was=State(state).word)
+    count_copies(db, message)
 
 
 def _deliver(db: Db, message: int, events: Sequence[Event]) -> None:

@@ -8,72 +8,93 @@ import msgspec
 
 from kakitome.core.evidence import STREAK, LaneRecord
 from kakitome.core.ids import Fence, MessageId, RunId
-from kakitome.core.lifecycle import Cause, State
+from kakitome.core.lifecycle import Cause, State, origins
 from kakitome.core.message import Settlement
 from kakitome.core.policy import Horizons, Policy
-from kakitome.ledgers.sqlite.book import change, enter
+from kakitome.ledgers.sqlite.book import change, count_copies, enter
 from kakitome.ledgers.sqlite.claims import settle
 from kakitome.ledgers.sqlite.connection import Db, as_json, one
-from kakitome.ports.messages import Doubt
-from kakitome.ports.workers import Mark, MarkKind, Reaped
+from kakitome.ledgers.sqlite.runs import run_again
+from kakitome.ports.messages import DECISIONS, RESENDS, Doubt
+from kakitome.ports.workers import HEARTBEAT_LIMIT, Mark, MarkKind, Reaped
 
-HEARTBEAT_LIMIT = 60_000
+_OPEN = f"({State.QUEUED}, {State.SENDING}, {State.IN_DOUBT})"
 
 
 def cancel(db: Db, ids: Sequence[MessageId], who: str, now: int) -> list[MessageId]:
-    asked = [
-        row[0]
-        for row in db.execute(
-            "update message set cancel = ? where id in (select value from json_each(?)) and state in (0, 1, 3)"
-            " returning id",
+    asked = dict(
+        db.execute(
+            f"update message set cancel = ? where id in (select value from json_each(?)) and state in {_OPEN}"
+            " returning id, run",
             (who, as_json(ids)),
-        )
-    ]
-    queued = [
-        r[0]
-        for r in db.execute(
-            "select id from message where id in (select value from json_each(?)) and state = 0", (as_json(asked),)
-        )
-    ]
-    change(db, queued, Cause.CANCELLED, "", ())
-    for id in asked:
-        enter(db, now, Cause.CANCELLED, message=id, who=who)
-    return [MessageId(id) for id in asked]
+        ).fetchall()
+    )
+    change(db, list(asked), Cause.CANCELLED, now)
+    for id, run in asked.items():
+        enter(db, now, Cause.CANCELLED, run=run, message=id, who=who)
+    return [id for id in dict.fromkeys(ids) if id in asked]
 
 
 def resolve(db: Db, ids: Sequence[MessageId], cause: Cause, who: str, note: str, now: int) -> list[MessageId]:
-    back = cause in (Cause.SILENCE, Cause.POLICY_RESEND, Cause.PERSON_RESEND)
-    resend = cause in (Cause.SILENCE, Cause.POLICY_RESEND)
-    extra = ", due = ?, expires = null, cancel = null" if back else ""
-    if resend:
-        extra += ", resends = resends + 1"
-    moved = change(db, ids, cause, extra, (now,) if back else ())
-    for id in moved:
-        enter(db, now, cause, message=id, who=who, note=note)
-    return moved
+    if cause not in DECISIONS:
+        raise ValueError(f"{cause} is not a decision.")
+    extra = ""
+    if cause is Cause.PERSON_RESEND:
+        ids = _unwithdrawn(db, ids)
+    elif cause is Cause.PROOF:
+        ids = _attempted(db, ids)
+    if cause in RESENDS or cause is Cause.PERSON_RESEND:
+        extra = ", due = iif(cancel is null, ?4, due), expires = iif(cancel is null, null, expires)"
+        extra += ", resends = resends + 1" if cause in RESENDS else ""
+    moved = change(db, ids, cause, now, extra, (now,) if extra else ())
+    for id, run in moved.items():
+        enter(db, now, cause, run=run, message=id, who=who, note=note)
+    if cause is Cause.PROOF:
+        _prove_newest(db, list(moved), now)
+    if cause is Cause.PERSON_RESEND:
+        for run in set(moved.values()):
+            run_again(db, run, who, now)
+    return list(moved)
+
+
+def _unwithdrawn(db: Db, ids: Sequence[MessageId]) -> list[MessageId]:
+    """Those that a person may send again. The person's word is newer than an earlier withdrawal; but a cancelled
+    campaign stays cancelled."""
+    states = as_json(origins(Cause.PERSON_RESEND))
+    sql = """update message set cancel = null where id in (select value from json_each(?1))
+      and state in (select value from json_each(?2))
+      and run not in (select id from run where state = 'cancelled') returning id"""
+    free = {row[0] for row in db.execute(sql, (as_json(ids), states))}
+    return [id for id in ids if id in free]
+
+
+def _attempted(db: Db, ids: Sequence[MessageId]) -> list[MessageId]:
+    sql = "select id from message where id in (select value from json_each(?)) and fence > 0"
+    tried = {row[0] for row in db.execute(sql, (as_json(ids),))}
+    return [id for id in ids if id in tried]
+
+
+def _prove_newest(db: Db, ids: Sequence[MessageId], now: int) -> None:
+    db.execute(
+        "update attempt set proved = coalesce(proved, ?2) where (message, fence) in"
+        " (select id, fence from message where id in (select value from json_each(?1)))",
+        (as_json(ids), now),
+    )
+    for id in ids:
+        count_copies(db, id)
 
 
 def expire(db: Db, n: int, now: int) -> int:
-    ids = [
-        row[0]
-        for row in db.execute(
-            "select id from message where state = 0 and expires is not null and expires <= ? order by expires limit ?",
-            (now, n),
-        )
-    ]
-    if ids:
-        change(db, ids, Cause.EXPIRED, "", ())
-        enter(db, now, Cause.EXPIRED, ids=ids)
-    return len(ids)
+    sql = "select id from message where state = 0 and expires is not null and expires <= ? order by expires, id limit ?"
+    moved = change(db, [row[0] for row in db.execute(sql, (now, n))], Cause.EXPIRED, now)
+    for run in set(moved.values()):
+        enter(db, now, Cause.EXPIRED, run=run, ids=[id for id, its in moved.items() if its == run])
+    return len(moved)
 
 
 _LEASE_OVER = """
-select id, fence from message where state = 1 and worker in
-  (select id from worker where heartbeat > ?2) and lease <= ?1
-union all
-select m.id, m.fence from message m where m.state = 1 and not exists
-  (select 1 from worker w where w.id = m.worker and w.heartbeat > ?2)
-limit ?3
+select m.id, m.fence from message m left join worker w on w.id = m.worker
+where m.state = 1 and (m.lease <= ?1 or w.heartbeat <= ?2) limit ?3
 """
 
 
@@ -124,7 +145,7 @@ def doubts(db: Db, n: int, now: int) -> list[Doubt]:
     rows = db.execute(
         "select m.id, m.fence, m.run, run.policy, a.lane, a.begun, m.doubt_since, m.resends from message m"
         " join run on run.id = m.run join attempt a on a.message = m.id and a.fence = m.fence"
-        " where m.state = 3 and m.due <= ? order by m.due limit ?",
+        " where m.state = 3 and m.due <= ? order by m.due, m.id limit ?",
         (now, n),
     )
     return [
@@ -146,8 +167,9 @@ def record(db: Db, lane: str, begun: int, horizons: Horizons, now: int) -> LaneR
         streak, seen = streak + accepted, seen + proved
         if streak >= STREAK:
             break
+    most = min(streak, STREAK)
     latest = one(db, "select at from lane_latest where lane = ?", lane)
-    return LaneRecord(near[0], near[1], min(streak, STREAK), min(streak, STREAK) - (streak - seen), latest)
+    return LaneRecord(near[0], near[1], most, max(0, most - (streak - seen)), latest)
 
 
 def look_again(db: Db, ids: Sequence[MessageId], at: int) -> None:

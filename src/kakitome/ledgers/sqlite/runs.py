@@ -11,18 +11,11 @@ from kakitome.core.ids import RunId
 from kakitome.core.lifecycle import Cause, State
 from kakitome.core.message import Run
 from kakitome.core.policy import Kind, Policy
-from kakitome.ledgers.sqlite.book import change, count, enter, next_ids
+from kakitome.ledgers.sqlite.book import count, count_moves, enter, next_ids
 from kakitome.ledgers.sqlite.connection import Db, as_json, one
-from kakitome.ports.runs import Import, ImportBatch
+from kakitome.ports.runs import MOVES, Import, ImportBatch
 
 _COLUMNS = "id, name, stream, state, policy, campaign, template, pinned, created"
-
-ALLOWED = {
-    "running": ("ready", "paused", "running"),
-    "paused": ("running", "ready", "paused"),
-    "done": ("running", "done"),
-    "cancelled": ("importing", "ready", "running", "paused", "cancelled"),
-}
 
 
 def _run(row: tuple[object, ...]) -> Run:
@@ -65,9 +58,11 @@ def stream(db: Db, name: str, policy: Policy, now: int) -> Run:
             (id, f"stream:{name}", name, as_json(policy), now),
         )
         _set_runnable(db, id, True)
+        enter(db, now, "stream_opened", run=id, name=name)
         return get(db, id)
     if known.policy != policy:
         db.execute("update run set policy = ? where id = ?", (as_json(policy), known.id))
+        enter(db, now, "policy_changed", run=known.id)
         _set_runnable(db, known.id, known.state == "running")
     return get(db, known.id)
 
@@ -101,13 +96,13 @@ def _import(db: Db, run: int, digest: str) -> tuple[int, Import] | None:
 
 
 def begin_import(db: Db, run: RunId, digest: str, now: int) -> Import:
+    campaign = get(db, run)
+    if campaign.state == "cancelled":
+        raise StateError(f"The campaign {campaign.name!r} was cancelled.", "Give the new issue a name of its own.")
     known = _import(db, run, digest)
     if known and known[1].sealed:
         return known[1]
-    campaign = get(db, run)
     other = one(db, "select digest from import where run = ? and not sealed and digest <> ?", run, digest)
-    if campaign.state == "cancelled":
-        raise StateError(f"The campaign {campaign.name!r} was cancelled.", "Give the new issue a name of its own.")
     if other is not None:
         raise StateError(
             f"The campaign {campaign.name!r} is still taking in another list ({other}).",
@@ -157,8 +152,8 @@ def append(db: Db, run: RunId, digest: str, batch: ImportBatch, due: int, now: i
     )
     _count_batch(db, run, number, batch, new)
     db.execute("update import set next_line = ? where id = ?", (batch.next_line, number))
-    if new:
-        enter(db, now, Cause.ACCEPTED, run=run, first=first, last=first + new - 1, digest=digest)
+    ids = {"first": first, "last": first + new - 1} if new else {}
+    enter(db, now, Cause.ACCEPTED, run=run, digest=digest, next_line=batch.next_line, **ids)
     return Import(run, digest, batch.next_line, False)
 
 
@@ -190,7 +185,7 @@ def seal(db: Db, run: RunId, digest: str, now: int) -> Run:
 
 def move(db: Db, run: RunId, to: str, who: str, now: int) -> Run:
     known = get(db, run)
-    if known.state not in ALLOWED[to]:
+    if known.state not in MOVES.get(to, ()) or (to in ("done", "cancelled") and not known.campaign):
         raise StateError(
             f"The campaign {known.name!r} is {known.state}; it cannot become {to}.",
             "Start it again with its list first." if known.state == "importing" else "",
@@ -198,19 +193,30 @@ def move(db: Db, run: RunId, to: str, who: str, now: int) -> Run:
     if to == "done" and one(db, "select 1 from message where run = ? and state in (0, 1, 3) limit 1", run):
         raise StateError(f"The campaign {known.name!r} still has open messages; it is not done.")
     if to != known.state:
-        db.execute("update run set state = ? where id = ?", (to, run))
-        _set_runnable(db, run, to == "running")
-        enter(db, now, f"campaign_{to}", run=run, who=who)
+        _become(db, run, to, who, now)
     if to == "cancelled":
-        _cancel_rows(db, run)
+        _cancel_rows(db, run, who)
     return get(db, run)
 
 
-def _cancel_rows(db: Db, run: int) -> None:
+def _become(db: Db, run: int, state: str, who: str, now: int) -> None:
+    db.execute("update run set state = ? where id = ?", (state, run))
+    _set_runnable(db, run, state == "running")
+    enter(db, now, f"campaign_{state}", run=run, who=who)
+
+
+def run_again(db: Db, run: int, who: str, now: int) -> None:
+    """A campaign that was done has queued messages again."""
+    if get(db, run).state == "done":
+        _become(db, run, "running", who, now)
+
+
+def _cancel_rows(db: Db, run: int, who: str) -> None:
     importing = one(db, "select n from counter where run = ? and name = 'importing'", run) or 0
     count(db, run, "importing", -importing)
     count(db, run, State.QUEUED.word, importing)
     db.execute("update import set sealed = 1 where run = ?", (run,))
-    queued = [row[0] for row in db.execute("select id from message where run = ? and state = 0", (run,))]
-    change(db, queued, Cause.CANCELLED, "", ())
-    db.execute("update message set cancel = 'campaign' where run = ? and state in (1, 3)", (run,))
+    db.execute("update message set state = ?, cancel = ? where run = ? and state = 0", (State.CANCELLED, who, run))
+    count_moves(db, [(run, State.QUEUED, State.CANCELLED, db.changes())])
+    for state in (State.SENDING, State.IN_DOUBT):  # each has its own small index
+        db.execute(f"update message set cancel = ? where run = ? and state = {state}", (who, run))

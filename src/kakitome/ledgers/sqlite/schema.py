@@ -86,7 +86,7 @@ create index suppression_address on suppression (address);
 
 create table event (
   key text primary key, kind text not null, at integer not null, received integer not null, message integer,
-  fence integer, provider_id text not null, event text not null
+  fence integer, provider_id text not null, hash integer, event text not null
 ) strict, without rowid;
 create index event_message on event (message) where message is not null;
 create index event_unmatched on event (provider_id) where message is null;
