@@ -158,6 +158,7 @@ def _lanes(config: Config) -> dict[str, Lane]:
             rate=limits.rate if limits else None,
             quota=limits.quota if limits else None,
             timeout=milliseconds(table.timeout, f"lanes.{name}.timeout") if table.timeout else 600_000,
+            margin=milliseconds(table.margin, f"lanes.{name}.margin"),
             provable=table.provider in ("ses", "ses-smtp"),
             horizons=horizons,
             sender=table.sender,

@@ -46,7 +46,8 @@ class AccountTable(_Table, frozen=True, kw_only=True):
 
 
 class LaneTable(_Table, frozen=True, kw_only=True):
-    """One way into an account. `provider` says which of the other keys mean something."""
+    """One way into an account. `provider` says which of the other keys mean something. `timeout` is how long the
+    completing write may wait for its reply, `margin` what the lease of a claim has beyond it."""
 
     provider: Literal["ses", "ses-smtp", "smtp", "outbox"]
     account: str | None = None
@@ -62,6 +63,7 @@ class LaneTable(_Table, frozen=True, kw_only=True):
     ca: str | None = None
     connections: int = 8
     timeout: Duration | None = None
+    margin: Duration = "1m"
     sender: str | None = None
     folder: str | None = None
 
@@ -88,7 +90,7 @@ class HttpTable(_Table, frozen=True, kw_only=True):
     """`keys` are references to bearer keys (`env:NAME`)."""
 
     address: str = "127.0.0.1:8700"
-    keys: list[str] = ["env:KAKITOME_API_KEY"]
+    keys: list[str] = msgspec.field(default_factory=lambda: ["env:KAKITOME_API_KEY"])
 
 
 class EventsTable(_Table, frozen=True, kw_only=True):

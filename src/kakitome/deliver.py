@@ -178,12 +178,11 @@ class _Wire:
         self._hands.step("after_check")
 
     def begin(self, index: int) -> bool:
-        now = self._hands.clock.monotonic()
-        if (refusal := self._refusal(index, now)) is not None:
-            self._withdrawn[index] = refusal
-            return False
         claimed = self._claims[index]
         self._hands.step("before_mark")
+        if (refusal := self._refusal(index, self._hands.clock.monotonic())) is not None:
+            self._withdrawn[index] = refusal
+            return False
         self._places[index] = self._hands.marks.mark(claimed.id, claimed.fence, self._hands.clock.now())
         self._hands.step("after_mark")
         return True

@@ -1,0 +1,94 @@
+"""The verdict: the provider's own record of accepted mail against the ledger."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections import Counter
+from pathlib import Path
+
+import msgspec
+
+from kakitome.app import opened
+from kakitome.config import Config
+from kakitome.core.ids import from_text
+from kakitome.core.lifecycle import Cause, State
+from kakitome.core.message import MessageView
+from kakitome.ports.reads import Search
+
+DOUBT = {Cause.UNCERTAIN, Cause.WORKER_GONE_MARKED, Cause.LEASE_OVER}
+
+
+class Report(msgspec.Struct, kw_only=True):
+    """What the judge found. All lists hold message ids and should be empty."""
+
+    messages: int
+    accepted: int
+    states: dict[str, int]
+    lost: list[int]  # acknowledged, and not in the ledger or never accepted without being unresolved
+    false_sent: list[int]  # `sent`, and the provider has none
+    doubled: list[int]  # the provider has more than one
+    undoubted_doubles: list[int]  # … and the ledger shows no doubt
+    unresolved: list[int]
+    doubts: int
+    discrepancies: list[str]
+
+
+def accepted_by_message(path: Path) -> Counter[int]:
+    counted: Counter[int] = Counter()
+    for line in path.read_text().splitlines():
+        message = json.loads(line)["message"]
+        if message is not None:
+            counted[from_text("msg", message)] += 1
+    return counted
+
+
+def judge_naive(accepted: Path) -> Report:
+    """The control has no ledger of ours; its mails are told by their subjects."""
+    copies = Counter(int(json.loads(line)["subject"]) for line in accepted.read_text().splitlines())
+    return Report(
+        messages=len(copies),
+        accepted=sum(copies.values()),
+        states={},
+        lost=[],
+        false_sent=[],
+        unresolved=[],
+        doubts=0,
+        doubled=[id for id, n in copies.items() if n > 1],
+        undoubted_doubles=[id for id, n in copies.items() if n > 1],
+        discrepancies=[],
+    )
+
+
+def judge(config: Config, accepted: Path, acknowledged: Path) -> Report:
+    views, doubted, found = asyncio.run(_read(config))
+    copies = accepted_by_message(accepted)
+    state = {view.id: view.state for view in views}
+    acked = {int(line) for line in acknowledged.read_text().split()} if acknowledged.exists() else set()
+    unresolved = [id for id, at in state.items() if at is State.UNRESOLVED]
+    doubled = [id for id, n in copies.items() if n > 1]
+    return Report(
+        messages=len(views),
+        accepted=sum(copies.values()),
+        states=dict(Counter(at.word for at in state.values())),
+        lost=[id for id in acked | set(state) if not copies[id] and state.get(id) is not State.UNRESOLVED],
+        false_sent=[id for id, at in state.items() if at is State.SENT and not copies[id]],
+        doubled=doubled,
+        undoubted_doubles=[id for id in doubled if id not in doubted],
+        unresolved=unresolved,
+        doubts=len(doubted),
+        discrepancies=found,
+    )
+
+
+async def _read(config: Config) -> tuple[list[MessageView], set[int], list[str]]:
+    async with opened(config) as instance:
+        views: list[MessageView] = []
+        while page := await instance.ledger.reads.search(Search(after=views[-1].id if views else 0, n=1_000)):
+            views += page
+        doubted: set[int] = set()
+        cursor = 0
+        while entries := await instance.ledger.journal.read(cursor, 1_000):
+            cursor = entries[-1].seq
+            doubted |= {e.message for e in entries if e.kind in DOUBT and e.message is not None}
+        return views, doubted, [str(found) for found in await instance.ledger.reads.verify()]

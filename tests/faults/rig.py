@@ -1,0 +1,224 @@
+"""A provider, a door for its events, and victims that are killed: run as a process of its own, since it forks.
+
+    python rig.py '{"folder": …, "lane": "ses-smtp", "events": "all", "kills": 75, "seed": 1}'
+
+prints the judge's report as JSON. Victims are forked from a process that has everything imported and nothing running,
+so that a life of a few milliseconds is possible.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from random import Random
+
+import msgspec
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+import door
+import judge
+import naive
+import victim
+
+from kakitome.config import (
+    Config,
+    EventsTable,
+    EvidenceTable,
+    LaneTable,
+    LedgerTable,
+    StreamTable,
+)
+from kakitome_simulator.remote import Remote
+
+
+class Plan(msgspec.Struct, kw_only=True):
+    """`events`: all, none, or a share that is lost. With a `step`, every life ends there instead of at a time."""
+
+    folder: Path
+    lane: str = "ses-smtp"
+    events: str = "all"
+    kills: int = 75
+    seed: int = 1
+    in_doubt: str = "evidence"
+    kind: str = "bulk"
+    step: str = ""
+    shortest_ms: int = 4
+    longest_ms: int = 150
+    feed: int = 1_000
+    horizon: str = "3s"
+    neighbourhood: str = "2s"
+    faults: list[str] = []
+    play: str = "kills"  # or: stopped, naive
+    workers: int = 1  # how many live at the same time
+    margin: str = "1m"
+    timeout: str = "5s"
+
+
+def main(plan: Plan) -> judge.Report:
+    accepted = plan.folder / "accepted.jsonl"
+    simulator, remote = start_simulator(plan, accepted)
+    try:
+        if plan.play == "naive":
+            return naive_rounds(plan, remote, accepted)
+        config = configuration(plan, remote)
+        with open_door(plan, remote, config):
+            (stopped if plan.play == "stopped" else rounds)(plan, config)
+            fork_and_wait(lambda: victim.finish(config, "faults"))
+        return judge.judge(config, accepted, plan.folder / "acknowledged")
+    finally:
+        simulator.terminate()
+        simulator.wait()
+
+
+def stopped(plan: Plan, config: Config) -> None:
+    """A worker is stopped in the middle of a batch, past its lease; another one goes on; the first is woken."""
+    acknowledged = plan.folder / "acknowledged"
+    sleeper = fork(
+        lambda: victim.live(config, acknowledged, victim.stop_at(plan.step, 2), plan.seed, "faults", plan.feed)
+    )
+    os.waitpid(sleeper, os.WUNTRACED)
+    fork_and_wait(lambda: victim.finish(config, "faults"))
+    os.kill(sleeper, signal.SIGCONT)
+    wait_for_death(sleeper, 2.0)
+
+
+def naive_rounds(plan: Plan, remote: Remote, accepted: Path) -> judge.Report:
+    """The control, under the same kills. Its doubles show that the check can fail."""
+    random, mails = Random(plan.seed), plan.folder / "naive.db"
+    naive.prepare(mails, 2_000)
+    host, _, port = (remote.smtp or "").rpartition(":")
+    for _ in range(plan.kills):
+        pid = fork(lambda: naive.live(mails, host, int(port)))
+        time.sleep(random.uniform(plan.shortest_ms, plan.longest_ms) / 1000)
+        os.kill(pid, signal.SIGKILL)
+        os.waitpid(pid, 0)
+    fork_and_wait(lambda: naive.live(mails, host, int(port)))
+    return judge.judge_naive(accepted)
+
+
+def rounds(plan: Plan, config: Config) -> None:
+    random = Random(plan.seed)
+    for first in range(0, plan.kills, plan.workers):
+        pids = [begin_life(plan, config, random, life) for life in range(first, first + plan.workers)]
+        for pid in pids:
+            if plan.step:
+                wait_for_death(pid, 20.0)
+                continue
+            time.sleep(random.uniform(plan.shortest_ms, plan.longest_ms) / 1000)
+            os.kill(pid, signal.SIGKILL)
+            os.waitpid(pid, 0)
+
+
+def begin_life(plan: Plan, config: Config, random: Random, life: int) -> int:
+    step = victim.crash_at(plan.step, 1 + random.randrange(3)) if plan.step else victim.no_step
+    seed = plan.seed * 10_000 + life
+    return fork(lambda: victim.live(config, plan.folder / "acknowledged", step, seed, "faults", plan.feed))
+
+
+def wait_for_death(pid: int, seconds: float) -> bool:
+    """Whether it died by itself; a life that does not reach its step within the time is ended all the same."""
+    ends = time.monotonic() + seconds
+    while os.waitpid(pid, os.WNOHANG) == (0, 0):
+        if time.monotonic() > ends:
+            os.kill(pid, signal.SIGKILL)
+            os.waitpid(pid, 0)
+            return False
+        time.sleep(0.005)
+    return True
+
+
+def fork(work: Callable[[], object]) -> int:
+    pid = os.fork()
+    if pid:
+        return pid
+    try:
+        work()
+        os._exit(0)
+    except BaseException:
+        sys.excepthook(*sys.exc_info())
+    os._exit(1)
+
+
+def fork_and_wait(work: Callable[[], object]) -> None:
+    _, status = os.waitpid(fork(work), 0)
+    if status:
+        raise RuntimeError("a process of the rig failed; its traceback is above")
+
+
+def start_simulator(plan: Plan, accepted: Path) -> tuple[subprocess.Popen[str], Remote]:
+    command = [sys.executable, "-m", "kakitome_simulator", "--accepted", str(accepted), "--no-authentication"]
+    command += ["--certificate", str(plan.folder / "sns.pem"), "--seed", str(plan.seed)]
+    for fault in plan.faults + ([f"lose_events@share={plan.events}"] if plan.events not in ("all", "none") else []):
+        command += ["--fault", fault]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    return process, msgspec.json.decode(process.stdout.readline(), type=Remote)
+
+
+def configuration(plan: Plan, remote: Remote) -> Config:
+    host, _, port = (remote.smtp or "").rpartition(":")
+    lane = (
+        LaneTable(
+            provider="ses",
+            region="us-east-1",
+            endpoint=remote.url,
+            credentials="aws",
+            timeout=plan.timeout,
+            margin=plan.margin,
+        )
+        if plan.lane == "ses"
+        else LaneTable(
+            provider="ses-smtp", host=host, port=int(port), tls="none", timeout=plan.timeout, margin=plan.margin
+        )
+    )
+    return Config(
+        ledger=LedgerTable(url=f"sqlite:///{plan.folder / 'ledger.db'}"),
+        lanes={"lane": lane},
+        streams={
+            "faults": StreamTable(
+                kind=plan.kind,  # type: ignore[arg-type]
+                route=["lane"],
+                in_doubt=plan.in_doubt,  # type: ignore[arg-type]
+                first_delay="100ms",
+                longest_delay="1s",
+            )
+        },
+        events=EventsTable(trust="simulator", simulator_certificate=str(plan.folder / "sns.pem")),
+        evidence=EvidenceTable(horizon=plan.horizon, neighbourhood=plan.neighbourhood),
+    )
+
+
+class open_door:  # noqa: N801 - reads as the statement that it is
+    """Events come in through a process that nobody kills; with `events` none, nobody opens."""
+
+    def __init__(self, plan: Plan, remote: Remote, config: Config) -> None:
+        self._pid = 0
+        if plan.events != "none":
+            listener = socket.create_server(("127.0.0.1", 0))
+            self._pid = fork(lambda: door.stand(config, listener, plan.folder / "sns.pem"))
+            remote.events_to(f"http://127.0.0.1:{listener.getsockname()[1]}/events/ses")
+            listener.close()
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, *_: object) -> None:
+        if self._pid:
+            os.kill(self._pid, signal.SIGKILL)
+            os.waitpid(self._pid, 0)
+
+
+if __name__ == "__main__":
+    os.environ.update(AWS_ACCESS_KEY_ID="test", AWS_SECRET_ACCESS_KEY="test")
+    print(
+        msgspec.json.encode(
+            main(msgspec.json.decode(sys.argv[1], type=Plan, dec_hook=lambda kind, value: kind(value)))
+        ).decode()
+    )

@@ -1,0 +1,125 @@
+"""What a SIGKILL, a SIGSTOP and a lost reply leave, judged by the provider's own record.
+
+The short form (`make faults-short`, in CI) kills 300 times in all; `KAKITOME_FAULTS=10` makes every campaign ten times as
+long (`make faults`).
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+RIG = Path(__file__).parent / "rig.py"
+LENGTH = int(os.environ.get("KAKITOME_FAULTS", "1"))
+CONNECTIONS = 8
+LOOPS = 2
+
+STEPS = (
+    "before_admit",
+    "after_admit",
+    "before_claim",
+    "after_claim",
+    "after_render",
+    "after_check",
+    "before_mark",
+    "after_mark",
+    "after_reply",
+    "before_settle",
+    "after_settle",
+    "after_batch",
+    "before_reap",
+    "after_reap",
+)
+
+
+def play(folder: Path, **plan: Any) -> Any:
+    command = [sys.executable, str(RIG), json.dumps({"folder": str(folder), **plan})]
+    ran = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert ran.returncode == 0, ran.stderr
+    return json.loads(ran.stdout)
+
+
+def assert_nothing_lost(report: Any) -> None:
+    assert report["messages"] > 0
+    assert report["lost"] == []
+    assert report["false_sent"] == []
+    assert report["undoubted_doubles"] == []
+    assert report["discrepancies"] == []
+
+
+@pytest.mark.parametrize("lane", ["ses-smtp", "ses"])
+@pytest.mark.parametrize("events", ["all", "none"])
+def test_kills(tmp_path: Path, lane: str, events: str) -> None:
+    """At random moments; with a lossless or a wholly silent event channel `evidence` sends nothing twice."""
+    kills = 75 * LENGTH
+    report = play(tmp_path, lane=lane, events=events, kills=kills, seed=len(lane) + len(events))
+    assert_nothing_lost(report)
+    assert report["doubled"] == []
+    assert report["doubts"] <= kills * CONNECTIONS * LOOPS
+
+
+def test_partial_loss(tmp_path: Path) -> None:
+    """With a fifth of the events lost, no streak is complete: doubts wait for a person, nothing is sent twice."""
+    report = play(tmp_path, events="0.2", kills=20 * LENGTH, seed=3)
+    assert_nothing_lost(report)
+    assert report["doubled"] == []
+
+
+@pytest.mark.parametrize("step", STEPS)
+def test_every_step(tmp_path: Path, step: str) -> None:
+    """The plug is pulled at each named step, a few times each."""
+    report = play(tmp_path, step=step, kills=4 * LENGTH, seed=5, kind="transactional")
+    assert_nothing_lost(report)
+    assert report["doubled"] == []
+
+
+def test_two_processes(tmp_path: Path) -> None:
+    """Two workers on one file, both killed again and again."""
+    report = play(tmp_path, workers=2, kills=20 * LENGTH, seed=7)
+    assert_nothing_lost(report)
+    assert report["doubled"] == []
+
+
+@pytest.mark.parametrize("step", ["after_check", "before_mark"])
+def test_stopped_worker(tmp_path: Path, step: str) -> None:
+    """A worker is stopped past its lease; its claims are doubted, resent on evidence; woken, it writes none of them."""
+    report = play(
+        tmp_path, play="stopped", step=step, margin="500ms", timeout="1s", feed=60, seed=9, neighbourhood="20s"
+    )
+    assert_nothing_lost(report)
+    assert report["doubts"] > 0
+    assert report["doubled"] == []
+
+
+def test_lost_replies(tmp_path: Path) -> None:
+    """A tenth of the replies is lost after acceptance: each is in doubt, and its event proves it."""
+    report = play(tmp_path, kills=5, faults=["lose_reply@share=0.1"], longest_ms=400, seed=11)
+    assert_nothing_lost(report)
+    assert report["doubts"] > 0
+    assert report["doubled"] == []
+    assert report["unresolved"] == []
+
+
+def test_hold_sends_nothing_twice(tmp_path: Path) -> None:
+    """Under `hold` a doubt is never resent, whatever the events show."""
+    report = play(tmp_path, step="after_mark", kills=10, in_doubt="hold", seed=13)
+    assert_nothing_lost(report)
+    assert report["doubled"] == []
+
+
+def test_resend_doubles_only_doubts(tmp_path: Path) -> None:
+    """Under `resend` better twice than never: every double has its recorded doubt."""
+    report = play(tmp_path, kills=10, faults=["lose_reply@share=0.2"], in_doubt="resend", seed=15)
+    assert_nothing_lost(report)
+    assert report["doubled"] != []
+
+
+def test_the_check_can_fail(tmp_path: Path) -> None:
+    """The worker that most systems have sends twice under the same kills."""
+    assert play(tmp_path, play="naive", kills=20, seed=17)["doubled"] != []
