@@ -66,8 +66,7 @@ class MemoryMessages:
         )
 
     async def check(self, claims: Sequence[tuple[MessageId, Fence]], now: int) -> dict[MessageId, Cause]:
-        found = {id: self._check(id, fence, now) for id, fence in claims}
-        return {id: cause for id, cause in found.items() if cause is not None}
+        return {id: cause for id, fence in claims if (cause := self._check(id, fence, now)) is not None}
 
     def _check(self, id: MessageId, fence: Fence, now: int) -> Cause | None:
         m = self._book.messages.get(id)
