@@ -1,0 +1,126 @@
+"""The account of a campaign, as every command about campaigns prints it."""
+
+from __future__ import annotations
+
+from argparse import Namespace
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+
+from kakitome.app import Instance
+from kakitome.cli import session
+from kakitome.cli.out import Out, iso, local, number
+from kakitome.core.ids import message_text
+from kakitome.core.lifecycle import NEEDS_A_PERSON, State
+from kakitome.core.message import MessageView, Run
+from kakitome.core.reason import reason
+from kakitome.ports.reads import DELIVERY, ROWS, Search
+from kakitome.start import needs_a_person
+
+NAMED = 10
+"""Messages that wait for a person and are named."""
+
+_WORDS = {"in_doubt": "in doubt", "already": "already had it"}
+_ORDER = ("sent", *(name for name in ROWS if name not in ("read", "sent")))
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    run: Run
+    template: str
+    rows: dict[str, int]
+    delivery: dict[str, int]
+    rejects: str | None
+    waiting: list[tuple[MessageView, str]]
+
+    @property
+    def exit_code(self) -> int:
+        return 3 if needs_a_person(self.rows) else 0
+
+
+async def account(instance: Instance, run: Run) -> Account:
+    ledger = instance.ledger
+    rows = await ledger.reads.rows(run.id)
+    waiting: list[tuple[MessageView, str]] = []
+    if needs_a_person(rows):
+        views = await ledger.reads.search(Search(run=run.id, states=tuple(sorted(NEEDS_A_PERSON)), n=NAMED))
+        last = {a.message: a for a in await ledger.reads.attempts([view.id for view in views])}
+        waiting = [(view, reason(last.get(view.id)).sentence) for view in views]
+    pinned = await ledger.templates.pinned(run.template) if run.template is not None else None
+    return Account(
+        run=run,
+        template=f"{pinned.name}, version {pinned.version}" if pinned else "–",
+        rows=rows,
+        delivery=await ledger.reads.delivery(run.id),
+        rejects=_rejects(instance, run),
+        waiting=waiting,
+    )
+
+
+def rejects_path(instance: Instance, name: str, asked_for: str | None) -> Path:
+    return Path(asked_for) if asked_for else instance.folder / "rejects" / f"{name}.csv"
+
+
+def _rejects(instance: Instance, run: Run) -> str | None:
+    pinned = msgspec.json.decode(run.pinned, type=dict[str, str]).get("rejects")
+    places = [Path(pinned)] if pinned else []
+    return next((str(p) for p in [*places, rejects_path(instance, run.name, None)] if p.exists()), None)
+
+
+def document(told: Account) -> dict[str, object]:
+    return {
+        "name": told.run.name,
+        "state": told.run.state,
+        "stream": told.run.stream,
+        "template": told.template,
+        "created": iso(told.run.created),
+        "rows": told.rows,
+        "delivery": told.delivery,
+        "rejects": told.rejects,
+        "needs_a_person": [
+            {"id": message_text(view.id), "recipient": view.address, "state": view.state.word, "reason": why}
+            for view, why in told.waiting
+        ],
+    }
+
+
+def show(told: Account, args: Namespace, out: Out) -> None:
+    if out.json:
+        out.document(document(told))
+        return
+    out.line(f"{told.run.name}: {told.run.state}  ({told.template}; since {local(told.run.created)})\n")
+    rows = [("read", number(told.rows["read"]), "")]
+    rows += [
+        (_WORDS.get(name, name), number(told.rows[name]), _remark(name, told)) for name in _ORDER if told.rows[name]
+    ]
+    out.table(("", "", ""), rows, right=(1,))
+    came = [(name, number(told.delivery[name])) for name in DELIVERY if told.delivery[name]]
+    if came:
+        out.line("\nof those that were sent, the provider says\n")
+        out.table(("", ""), came, right=(1,))
+    _show_waiting(told, args, out)
+
+
+def _remark(name: str, told: Account) -> str:
+    if name == "invalid" and told.rejects:
+        return f"in {told.rejects}"
+    return ""
+
+
+def _show_waiting(told: Account, args: Namespace, out: Out) -> None:
+    if not told.waiting:
+        return
+    out.line("\nfor a person\n")
+    rows = [(message_text(v.id), v.address or "–", v.state.word, why) for v, why in told.waiting]
+    out.table(("", "", "", ""), rows)
+    more = needs_a_person(told.rows) - len(told.waiting)
+    if more:
+        out.line(f"  and {number(more)} more")
+    out.line("")
+    for state, words in (
+        (State.DEAD, ("recover", "--campaign", told.run.name)),
+        (State.UNRESOLVED, ("doubt", "list")),
+    ):
+        if told.rows[state.word]:
+            out.line(f"  {session.command(args, *words)}")

@@ -1,0 +1,24 @@
+"""`ledger verify`: do the books agree?"""
+
+from __future__ import annotations
+
+from argparse import Namespace
+
+import msgspec
+
+from kakitome.cli import session
+from kakitome.cli.out import Out, number
+
+
+async def verify(args: Namespace, out: Out) -> int:
+    async with session.instance(args, out) as instance:
+        found = await instance.ledger.reads.verify()
+    if out.json:
+        out.document({"discrepancies": [msgspec.to_builtins(one) for one in found]})
+    elif found:
+        out.table(
+            ("what", "recounted", "written"), [(d.what, number(d.expected), number(d.found)) for d in found], (1, 2)
+        )
+    else:
+        out.line("The books agree: a recount of every message gives what the counters say.")
+    return 1 if found else 0

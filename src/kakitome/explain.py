@@ -1,0 +1,108 @@
+"""Why did this person get it, or not? A verdict in one sentence, the reason, the history, what to do.
+
+Only reads. The newest message decides the verdict; what stands against the next one is said as well.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import msgspec
+
+from kakitome.core.address import address_hash, canonical, parse_address
+from kakitome.core.ids import message_text
+from kakitome.core.message import MessageView
+from kakitome.ports.ledger import Ledger
+from kakitome.ports.reads import Search
+from kakitome.ports.records import Suppression
+from kakitome.status import status
+from kakitome.story import Story, story, words
+from kakitome.verdict import Scene, suppressed, verdict
+
+SHOWN = 10
+"""The newest messages whose history is told."""
+PAGE = 500
+
+
+class Line(msgspec.Struct, frozen=True):
+    """`message` is the public id of the message that it is about, None for the address."""
+
+    at: datetime
+    what: str
+    message: str | None = None
+
+
+class Explanation(msgspec.Struct, frozen=True, kw_only=True):
+    """`status` is the newest message's word, None where there is no message; `messages` is how many there are;
+    `history` is in order of time."""
+
+    address: str
+    verdict: str
+    reason: str
+    status: str | None = None
+    messages: int = 0
+    history: tuple[Line, ...] = ()
+    advice: tuple[str, ...] = ()
+    suppressions: tuple[Suppression, ...] = ()
+
+
+async def explain(address: str, ledger: Ledger, now: int) -> Explanation:
+    """Raises `AddressError` for what is no address."""
+    parsed = parse_address(address, allow_local_domain=True)
+    hash = address_hash(await ledger.reads.hash_key(), canonical(parsed))
+    suppressions = tuple(await ledger.suppressions.find([hash]))
+    count, views = await _messages(hash, ledger)
+    stories = [await story(view, ledger) for view in views]
+    word, (said, why, advice) = None, _of_nothing(parsed.given, suppressions)
+    if stories:
+        scene = await _scene(stories[-1], suppressions, ledger, now)
+        word, (said, why, advice) = stories[-1].status, verdict(scene)
+    return Explanation(
+        address=parsed.given,
+        verdict=said,
+        reason=why,
+        status=word,
+        messages=count,
+        history=await _history(views, suppressions, ledger),
+        advice=(*advice, *map(_release, suppressions)),
+        suppressions=suppressions,
+    )
+
+
+async def _messages(hash: int, ledger: Ledger) -> tuple[int, list[MessageView]]:
+    """How many there are, and the newest, oldest first."""
+    newest: list[MessageView] = []
+    count = after = 0
+    while page := await ledger.reads.search(Search(hash=hash, after=after, n=PAGE)):
+        newest, count, after = [*newest, *page][-SHOWN:], count + len(page), page[-1].id
+    return count, newest
+
+
+async def _history(views: list[MessageView], suppressions: tuple[Suppression, ...], ledger: Ledger) -> tuple[Line, ...]:
+    told = [Line(datetime.fromtimestamp(s.at / 1000, UTC), suppressed(s)) for s in suppressions]
+    for view in views:
+        id = message_text(view.id)
+        for message in (await status(id, ledger)).messages:
+            told += [Line(at, what, id) for moment in message.timeline for at, what in words(moment)]
+    return tuple(sorted(told, key=lambda line: line.at))
+
+
+async def _scene(newest: Story, suppressions: tuple[Suppression, ...], ledger: Ledger, now: int) -> Scene:
+    run = next((run for run in await ledger.runs.list() if run.id == newest.view.run), None)
+    return Scene(newest, run, suppressions, await ledger.accounts.stopped(now), now)
+
+
+def _of_nothing(address: str, suppressions: tuple[Suppression, ...]) -> tuple[str, str, tuple[str, ...]]:
+    said = f"No: nothing was ever handed in for {address}."
+    if suppressions:
+        return said, f"It would not be sent either. {suppressed(suppressions[0])}", ()
+    return (
+        said,
+        "No mail and no campaign in this ledger names the address.",
+        ("Look at the spelling, and into the campaign's rejects file: a row that was invalid is there.",),
+    )
+
+
+def _release(s: Suppression) -> str:
+    stream = "" if s.scope == "all" else f" --stream {s.scope.removeprefix('stream:')}"
+    return f"Later mail is not sent. If the address is good: kakitome suppression remove {s.address}{stream}"
