@@ -249,6 +249,7 @@ class SqliteLedger:
 
     def __init__(self, path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
+        self._closed = False
         self._turnstile = Turnstile(path)
         self._writer = Thread(path, turnstile=self._turnstile)
         self._reader = Thread(path, turnstile=None)
@@ -271,6 +272,9 @@ class SqliteLedger:
         return self._writer.commits
 
     async def close(self) -> None:
-        self._writer.close()
-        self._reader.close()
-        self._turnstile.close()
+        """Finish what was handed in, then close the file. Calls that come later raise `LedgerUnavailable`."""
+        if not self._closed:
+            self._closed = True
+            self._writer.close()
+            self._reader.close()
+            self._turnstile.close()

@@ -41,18 +41,24 @@ class Thread:
         else:
             self._db.pragma("query_only", 1)
         self.commits = 0
+        self._closed = False
         self._thread = threading.Thread(target=self._work, name="ledger", daemon=True)
         self._thread.start()
 
     async def run(self, piece: Callable[[Db], T]) -> T:
+        if self._closed:
+            raise LedgerUnavailable("The ledger is closed. Nothing was acknowledged.")
         future: Future[T] = Future()
         self._pieces.put((piece, future))
         return await asyncio.wrap_future(future)
 
     def close(self) -> None:
-        self._pieces.put(None)
-        self._thread.join()
-        self._db.close()
+        """Finish what was handed in before. Closing twice is closing once."""
+        if not self._closed:
+            self._closed = True
+            self._pieces.put(None)
+            self._thread.join()
+            self._db.close()
 
     def _work(self) -> None:
         while (first := self._pieces.get()) is not None:
