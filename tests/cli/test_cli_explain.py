@@ -1,0 +1,195 @@
+"""Why did this person (not) get it? One answer for every word of status."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from terminal import SENDER, Terminal, ses
+
+from kakitome import verdict
+from kakitome.app import Instance, opened
+from kakitome.config import load
+from kakitome.core.event import BounceClass, Event, EventKind, Permanence
+from kakitome.ingest import ingest
+from kakitome.recover import LATE, unsent
+from kakitome_simulator.remote import Remote
+
+READER = "reader0@example.com"
+WORDS = (
+    "queued, sending, sent, delivered, delayed, bounced, complained, failed, suppressed, cancelled, expired, "
+    "needs_attention"
+)
+
+
+def within(terminal: Terminal, act: Callable[[Instance], Awaitable[object]]) -> None:
+    async def run() -> None:
+        async with opened(load(terminal.config, {})) as instance:
+            await act(instance)
+
+    asyncio.run(run())
+
+
+def sent(sending: Terminal, provider: Remote) -> str:
+    """One mail at the provider; its id there."""
+    sending.put()
+    sending.start(sending.list(1))
+    return provider.accepted()[0].provider_message_id
+
+
+def tell(terminal: Terminal, id: str, kind: EventKind, diagnostic: str = "", **more: Any) -> None:
+    event = Event(
+        key=f"{id}{kind}",
+        kind=kind,
+        at=1_800_000_000_000,
+        provider="ses",
+        provider_message_id=id,
+        recipient=READER,
+        diagnostic=diagnostic,
+        **more,
+    )
+    within(terminal, lambda instance: ingest([event], instance.ledger, instance.clock))
+
+
+def test_every_word_of_status_has_a_verdict() -> None:
+    """None may be left without an answer."""
+    assert set(verdict._VERDICTS) == set(WORDS.split(", "))
+
+
+def test_a_permanent_bounce(sending: Terminal, provider: Remote) -> None:
+    """No; why; since when nothing is sent to it; how to undo that."""
+    id = sent(sending, provider)
+    tell(
+        sending,
+        id,
+        EventKind.BOUNCED,
+        "smtp; 550 5.1.1 user unknown",
+        permanence=Permanence.PERMANENT,
+        bounce_class=BounceClass.INVALID_RECIPIENT,
+    )
+    told = sending.json("explain", "Reader0@Example.com")
+    assert (told["status"], told["messages"]) == ("bounced", 1)
+    assert told["verdict"].startswith("No: “news” came back")
+    assert "permanent" in told["reason"] and "550 5.1.1 user unknown" in told["reason"]
+    assert [s["reason"] for s in told["suppressions"]] == ["bounce"]
+    assert any("kakitome suppression remove" in one for one in told["advice"])
+    assert any("550 5.1.1" in line["what"] for line in told["history"])
+    said = sending.run("explain", READER)
+    assert said.code == 0 and "what to do" in said.out
+
+
+@pytest.mark.parametrize(
+    ("kind", "more", "begins"),
+    [
+        (EventKind.DELIVERED, {}, "Yes: “news” arrived; the recipient's server took it"),
+        (EventKind.OPENED, {}, "Yes: “news” arrived; its reader opened it"),
+        (EventKind.DELAYED, {}, "Not yet: the recipient's server"),
+        (EventKind.COMPLAINED, {"complaint": "abuse"}, "Yes, and its reader reported"),
+        (EventKind.REJECTED, {}, "No: the provider took “news” and then would not send it"),
+        (EventKind.BOUNCED, {"permanence": Permanence.TRANSIENT}, "No: “news” came back"),
+    ],
+)
+def test_what_an_event_tells(
+    sending: Terminal, provider: Remote, kind: EventKind, more: dict[str, Any], begins: str
+) -> None:
+    """The verdict follows what became of it."""
+    id = sent(sending, provider)
+    assert sending.json("explain", READER)["verdict"].startswith("It was sent")
+    tell(sending, id, kind, **more)
+    assert sending.json("explain", READER)["verdict"].startswith(begins)
+
+
+def test_a_suppressed_address(here: Terminal) -> None:
+    """Before and after something was handed in for it."""
+    here.run("suppression", "add", READER, "--note", "asked on the telephone", "--who", "Hanako")
+    told = here.json("explain", READER)
+    assert told["status"] is None and "would not be sent either" in told["reason"]
+    here.put()
+    here.start(here.list(1))
+    told = here.json("explain", READER)
+    assert (told["status"], told["verdict"].partition(":")[0]) == ("suppressed", "No")
+    assert "Hanako" in told["reason"] and "telephone" in told["reason"]
+    here.run("suppression", "remove", READER)
+    assert "removed since" in here.json("explain", READER)["reason"]
+
+
+def test_an_unknown_address(here: Terminal) -> None:
+    """Nothing was handed in, and where to look; what is no address is refused."""
+    told = here.json("explain", "nobody@example.com")
+    assert (told["status"], told["history"]) == (None, [])
+    assert told["verdict"].startswith("No: nothing was ever handed in") and told["advice"]
+    assert here.json("explain", "nobody", code=1)["error"] == "address"
+
+
+def test_what_waits(here: Terminal) -> None:
+    """For a worker, for its time, for a paused campaign; and what was withdrawn."""
+    mail = ("send", "--from", SENDER, "--subject", "x", "--text", "y", "--to")
+    here.run(*mail, "one@example.com")
+    assert any("kakitome worker" in one for one in here.json("explain", "one@example.com")["advice"])
+    here.run(*mail, "two@example.com", "--send-at", "2099-01-01T00:00:00Z")
+    assert "2099-01-01" in here.json("explain", "two@example.com")["reason"]
+    here.put()
+    here.run("campaign", "start", "--list", here.list(1), "--template", "news", "--detach")
+    here.run("campaign", "pause", "news")
+    assert here.json("explain", READER)["advice"] == ["kakitome campaign resume news"]
+    here.run("campaign", "cancel", "news")
+    assert "withdrawn" in here.json("explain", READER)["verdict"]
+
+
+def test_what_was_refused_in_doubt_or_too_late(
+    provider: Remote, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The provider's own words are the reason."""
+    terminal = Terminal(tmp_path, capsys, ses(provider))
+    terminal.put()
+    provider.faults(
+        ["error:554@recipient=reader0@example.com", "lose_reply@recipient=reader1@example.com", "lose_events"]
+    )
+    terminal.start(terminal.list(2), code=3)
+    told = terminal.json("explain", READER)
+    assert (told["status"], told["verdict"].partition(":")[0]) == ("failed", "No") and "554" in told["reason"]
+    told = terminal.json("explain", "reader1@example.com")
+    assert told["status"] == "needs_attention" and told["verdict"].startswith("Nobody knows")
+    assert "doubt resolve msg_" in told["advice"][0]
+
+
+def test_what_expired_can_be_recovered_on_request(here: Terminal) -> None:
+    """Mail that is too late stays where it is unless somebody asks for it by name."""
+    id = here.json(
+        "send",
+        "--from",
+        SENDER,
+        "--subject",
+        "x",
+        "--text",
+        "y",
+        "--to",
+        READER,
+        "--expires-at",
+        "2099-01-01T00:00:00Z",
+    )["messages"][0]["id"]
+
+    async def later(instance: Instance) -> None:
+        await instance.ledger.sweeps.expire(10, 4_100_000_000_000)
+
+    within(here, later)
+    told = here.json("explain", READER)
+    assert told["status"] == "expired" and "--include-expired" in told["advice"][0]
+    assert here.json("recover", "--id", id)["expired"] == [id]
+    assert [m["id"] for m in here.json("recover", "--id", id, "--include-expired")["queued"]] == [id]
+    assert here.json("explain", READER)["status"] == "queued"
+
+
+def test_late_mail_is_unsent(here: Terminal) -> None:
+    """Due for ten minutes and nobody has come: named with the command that sends it."""
+    here.run("send", "--from", SENDER, "--subject", "x", "--text", "y", "--to", READER)
+    assert here.run("unsent").out == "Nothing waits for a person.\n"
+
+    async def ten_minutes_later(instance: Instance) -> None:
+        (group,) = await unsent(instance.ledger, False, instance.clock.now() + LATE)
+        assert (group.kind, group.cause, group.count, group.command) == ("late", "no-worker", 1, ("worker",))
+
+    within(here, ten_minutes_later)
