@@ -18,12 +18,12 @@ TOPICS = [f"arn:aws:sns:us-east-1:000000000000:kakitome-{kind}" for kind in ("bo
 
 
 def stand(config: Config, listener: socket.socket, certificate: Path) -> None:
-    asyncio.run(_stand(config, listener, certificate))
+    asyncio.run(_stand(config, listener, SimulatorCertificates(certificate.read_bytes())))
 
 
-async def _stand(config: Config, listener: socket.socket, certificate: Path) -> None:
+async def _stand(config: Config, listener: socket.socket, certificates: SimulatorCertificates) -> None:
     async with opened(config) as instance:
-        source = SnsSource(SimulatorCertificates(certificate.read_bytes()), TOPICS, instance.clock.now)
+        source = SnsSource(certificates, TOPICS, instance.clock.now)
         app = web.Application()
         app.router.add_post("/events/ses", lambda request: _event(request, instance, source))
         runner = web.AppRunner(app)

@@ -39,7 +39,7 @@ def crash_at(name: str, times: int) -> Callable[[str], None]:
 
 
 def stop_at(name: str, times: int) -> Callable[[str], None]:
-    """A step that stops this process, as a debugger or a frozen container does, when `name` comes the `times`th time."""
+    """A step that stops this process, as a debugger or a full freezer does, when `name` comes the `times`th time."""
     left = times
 
     def step(at: str) -> None:

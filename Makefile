@@ -1,0 +1,61 @@
+# Two commands for a newcomer: `make demo` and `make test`. Everything runs from .venv, made of hash-locked packages.
+
+PYTHON ?= python3
+BIN := .venv/bin
+
+.PHONY: demo serve test check format faults faults-short mutants bench scenario-% clean lock
+
+demo: .venv/server
+	@$(BIN)/python examples/demo.py
+
+serve: .venv/server
+	@$(BIN)/kakitome serve
+
+test: .venv/dev
+	$(BIN)/pytest --ignore tests/faults --ignore tests/test_mutants.py -n auto
+
+check: .venv/dev
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(MAKE) test
+	$(MAKE) mutants
+
+mutants: .venv/dev
+	$(BIN)/pytest tests/test_mutants.py
+
+faults-short: .venv/dev
+	$(BIN)/pytest tests/faults -n 2
+
+faults: .venv/dev
+	KAKITOME_FAULTS=10 $(BIN)/pytest tests/faults -n 2
+
+bench: .venv/dev
+	$(BIN)/python bench/run.py
+
+format: .venv/dev
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+clean:
+	rm -rf demo kakitome-data
+
+# `lock` needs uv; nothing else does.
+lock:
+	uv pip compile pyproject.toml --extra server --universal --python-version 3.11 --generate-hashes \
+	  --no-emit-index-url --no-emit-find-links --no-header -q -o requirements/server.txt
+	uv pip compile pyproject.toml --extra server --extra dev --universal --python-version 3.11 --generate-hashes \
+	  --no-emit-index-url --no-emit-find-links --no-header -q -o requirements/dev.txt
+
+.venv/server: requirements/server.txt requirements/build.txt pyproject.toml
+	@sh tools/python-check.sh $(PYTHON)
+	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	@echo "Installing what Kakitome needs (hash-locked) …"
+	@$(BIN)/pip install -q --disable-pip-version-check --require-hashes -r requirements/build.txt -r requirements/server.txt
+	@$(BIN)/pip install -q --disable-pip-version-check --no-build-isolation --no-deps -e .
+	@touch $@
+
+.venv/dev: .venv/server requirements/dev.txt
+	@$(BIN)/pip install -q --disable-pip-version-check --require-hashes -r requirements/dev.txt
+	@touch $@
