@@ -66,3 +66,4 @@ def _insert(db: Db, submission: SubmissionId, ids: Sequence[MessageId], new: Sub
         "insert into row (message, run, hash, address) select value->>0, ?, value->>1, value->>2 from json_each(?)",
         (new.run, items),
     )
+    db.execute("insert into addressee select value->>1, ?, value->>0 from json_each(?)", (new.run, items))

@@ -10,7 +10,7 @@ from kakitome.core.ids import Fence, MessageId, RunId, SubmissionId
 from kakitome.core.lifecycle import Cause, State
 from kakitome.core.message import Claimed, Settlement
 from kakitome.ledgers.sqlite.book import count_moves, enter
-from kakitome.ledgers.sqlite.connection import Db, as_json, one
+from kakitome.ledgers.sqlite.connection import Db, as_json, fill, one
 from kakitome.ledgers.sqlite.events import match_waiting
 from kakitome.ports.messages import OUTCOMES, Settled
 
@@ -92,27 +92,30 @@ def check(db: Db, claims: Sequence[tuple[MessageId, Fence]], now: int) -> dict[M
     return {MessageId(id): Cause(cause) for id, cause in db.execute(_CHECK, (as_json(claims), now))}
 
 
+# Without keys, so that every statement begins with these few rows and looks the others up.
 _STAGE = """
+create temp table if not exists settled (
+  id integer, fence integer, cause text, due integer, provider_id text, outcome text);
 create temp table if not exists stage (
-  id integer primary key, fence integer, cause text, due integer, provider_id text, outcome text,
+  id integer, fence integer, cause text, due integer, provider_id text, outcome text,
   run integer, origin integer, newest integer, withdrawn_by text, lane text, begun integer,
-  target integer, cost integer, copies integer)
+  target integer, cost integer, copies integer);
+delete from settled;
+delete from stage
 """
 # The target is the table's row for the newest fence. Else acceptance is proof; and what comes back to queued after
 # somebody withdrew it takes the next row, too.
 _STAGE_FILL = f"""
 insert into stage
-select j.value->>0, j.value->>1 as fence, j.value->>2 as cause, j.value->>3, nullif(j.value->>4, ''), j.value->>5,
-  m.run, m.state, m.fence, m.cancel, a.lane, a.begun,
+select g.*, m.run, m.state, m.fence, m.cancel, a.lane, a.begun,
   case when v.target = {State.QUEUED} and m.cancel is not null then {State.CANCELLED}
     when v.target is not null then v.target
-    when j.value->>2 = 'provider_accepted' and m.state <> {State.SENT} then {State.SENT} end,
+    when g.cause = 'provider_accepted' and m.state <> {State.SENT} then {State.SENT} end,
   coalesce(v.cost, 0),
-  j.value->>2 = 'provider_accepted' and j.value->>1 < m.fence
+  g.cause = 'provider_accepted' and g.fence < m.fence
     and m.state in ({State.SENDING}, {State.IN_DOUBT}, {State.UNRESOLVED})
-from json_each(?1) j join message m on m.id = j.value->>0
-join attempt a on a.message = m.id and a.fence = j.value->>1
-left join move v on v.cause = j.value->>2 and v.origin = m.state and v.fenced and m.fence = j.value->>1
+from settled g cross join message m on m.id = g.id cross join attempt a on a.message = g.id and a.fence = g.fence
+left join move v on v.cause = g.cause and v.origin = m.state and v.fenced and m.fence = g.fence
 """
 _MOVE = f"""
 update message set state = s.target, attempts = attempts + s.cost, worker = null, lease = null,
@@ -158,9 +161,9 @@ def _rounds(settlements: Sequence[Settlement]) -> Iterator[list[Settlement]]:
 
 def _settle(db: Db, settlements: Sequence[Settlement], now: int) -> Settled:
     db.execute(_STAGE)
-    db.execute("delete from stage")
-    batch = [(s.id, s.fence, s.cause, s.due, s.provider_id, s.outcome.decode()) for s in settlements]
-    db.execute(_STAGE_FILL, (as_json(batch),))
+    batch = [(s.id, s.fence, s.cause, s.due, s.provider_id or None, s.outcome.decode()) for s in settlements]
+    fill(db, "settled", batch)
+    db.execute(_STAGE_FILL)
     _count_acceptances(db, now)
     db.execute(_MOVE, (now,))
     db.execute(_OUTCOME, (now,))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -109,6 +109,20 @@ def one(db: Db, sql: str, *parameters: Any) -> Any:
     """The single value of a query, None where there is none."""
     row = db.execute(sql, parameters).fetchone()
     return None if row is None else row[0]
+
+
+MOST_AT_ONCE = 64
+
+
+def fill(db: Db, table: str, rows: Sequence[Sequence[Any]]) -> None:
+    """Many rows with few statements: a statement is prepared once for each number of rows, and 64 rows are one step.
+
+    Half the time of `json_each` with six fields a row, which takes each row's JSON apart six times.
+    """
+    for first in range(0, len(rows), MOST_AT_ONCE):
+        part = rows[first : first + MOST_AT_ONCE]
+        row = f"({', '.join('?' * len(part[0]))})"
+        db.execute(f"insert into {table} values {', '.join([row] * len(part))}", [v for row in part for v in row])
 
 
 _encode = msgspec.json.Encoder().encode

@@ -53,6 +53,10 @@ def submission(db: Db, id: SubmissionId) -> list[MessageView]:
     return _views(db.execute(f"{_VIEW} where m.id between ?1 and ?1 + 1000 and m.submission = ?1 order by m.id", (id,)))
 
 
+_ADDRESSED = """m.id in (with asked(hash) as (values (?)) select message from addressee join asked using (hash)
+  union all select message from addressee_new join asked using (hash))"""
+
+
 def search(db: Db, wanted: Search) -> list[MessageView]:
     terms: list[tuple[str, object]] = [("m.id > ?", wanted.after)]
     if wanted.run is not None:
@@ -60,7 +64,7 @@ def search(db: Db, wanted: Search) -> list[MessageView]:
     if wanted.states:
         terms.append(("m.state in (select value from json_each(?))", as_json(wanted.states)))
     if wanted.hash is not None:
-        terms.append(("r.hash = ?", wanted.hash))
+        terms.append((_ADDRESSED, wanted.hash))
     if wanted.reference is not None:
         terms.append(("s.reference = ?", wanted.reference))
     if wanted.delivery is not None:

@@ -12,7 +12,7 @@ from kakitome.core.lifecycle import Cause, State
 from kakitome.core.message import Run
 from kakitome.core.policy import Kind, Policy
 from kakitome.ledgers.sqlite.book import count, count_moves, enter, next_ids
-from kakitome.ledgers.sqlite.connection import Db, as_json, one
+from kakitome.ledgers.sqlite.connection import Db, as_json, fill, one
 from kakitome.ports.runs import MOVES, Import, ImportBatch
 
 _COLUMNS = "id, name, stream, state, policy, campaign, template, pinned, created"
@@ -43,7 +43,9 @@ def all_runs(db: Db) -> list[Run]:
 
 def present(db: Db, run: int, hashes: Sequence[int]) -> set[int]:
     rows = db.execute(
-        "select hash from row where run = ? and hash in (select value from json_each(?))", (run, as_json(hashes))
+        "select value from json_each(?2) where exists (select 1 from addressee where hash = value and run = ?1)"
+        " or exists (select 1 from addressee_new where hash = value and run = ?1)",
+        (run, as_json(hashes)),
     )
     return {row[0] for row in rows}
 
@@ -118,12 +120,22 @@ def begin_import(db: Db, run: RunId, digest: str, now: int) -> Import:
     return found[1]
 
 
-_WANTED = """
-select j.value->>0 as line, j.value->>1 as address, j.value->>2 as hash, j.value->>3 as variables,
-  row_number() over (partition by j.value->>2 order by j.value->>0) as nth, r.import as seen,
-  exists (select 1 from row where row.hash = j.value->>2 and row.run = ?2) as there
-from json_each(?1) j left join row r on r.hash = j.value->>2 and r.run = ?2
+_INCOMING = """
+create temp table if not exists given (line integer, address text, hash integer, variables text);
+create temp table if not exists incoming (line, address, hash, variables, nth, seen);
+delete from given;
+delete from incoming
 """
+# `seen` is the import that the address has its message from already, `nth` its how-manieth line in this batch.
+_WANTED = """
+insert into incoming
+select g.line, g.address, g.hash, g.variables, row_number() over (partition by g.hash order by g.line),
+  (select import from row where message = coalesce(
+    (select message from addressee where hash = g.hash and run = ?1),
+    (select message from addressee_new where hash = g.hash and run = ?1)))
+from given g
+"""
+MERGE_AT = 50_000
 
 
 def append(db: Db, run: RunId, digest: str, batch: ImportBatch, due: int, now: int) -> Import:
@@ -133,18 +145,24 @@ def append(db: Db, run: RunId, digest: str, batch: ImportBatch, due: int, now: i
     number, known = found
     if known.sealed or batch.first_line != known.next_line:
         return known
-    db.execute("create temp table if not exists incoming (line, address, hash, variables, nth, seen, there)")
-    db.execute("delete from incoming")
-    db.execute(f"insert into incoming {_WANTED}", (as_json(batch.rows), run))
-    new = one(db, "select count(*) from incoming where nth = 1 and not there")
+    db.execute(_INCOMING)
+    fill(db, "given", [(row.line, row.address, row.hash, row.variables) for row in batch.rows])
+    db.execute(_WANTED, (run,))
+    new = one(db, "select count(*) from incoming where nth = 1 and seen is null")
     first = next_ids(db, max(new, 1), now)
     expires = one(db, "select expires from run where id = ?", run)
     db.execute(
         "insert into row (message, run, hash, import, line, address, variables)"
         " select ?1 - 1 + row_number() over (order by line), ?2, hash, ?3, line, address, variables"
-        " from incoming where nth = 1 and not there",
+        " from incoming where nth = 1 and seen is null",
         (first, run, number),
     )
+    db.execute(
+        "insert into addressee_new select hash, run, message from row where message between ? and ? order by hash",
+        (first, first + new - 1),
+    )
+    if one(db, "select count(*) from addressee_new") >= MERGE_AT:
+        _merge_addressees(db)
     db.execute(
         "insert into message (id, run, state, due, expires) select message, run, 0, ?, ? from row"
         " where message between ? and ?",
@@ -157,8 +175,13 @@ def append(db: Db, run: RunId, digest: str, batch: ImportBatch, due: int, now: i
     return Import(run, digest, batch.next_line, False)
 
 
+def _merge_addressees(db: Db) -> None:
+    db.execute("insert into addressee select * from addressee_new order by hash, run, message")
+    db.execute("delete from addressee_new")
+
+
 def _count_batch(db: Db, run: int, number: int, batch: ImportBatch, new: int) -> None:
-    already = one(db, "select count(*) from incoming where there and seen <> ?", number)
+    already = one(db, "select count(*) from incoming where seen <> ?", number)
     count(db, run, "read", len(batch.rows) + batch.invalid)
     count(db, run, "invalid", batch.invalid)
     count(db, run, "already", already)
@@ -172,6 +195,7 @@ def seal(db: Db, run: RunId, digest: str, now: int) -> Run:
         raise NotFound(f"No import of {digest} was begun for this campaign.")
     if not found[1].sealed:
         db.execute("update import set sealed = 1 where id = ?", (found[0],))
+        _merge_addressees(db)
         fresh = one(db, "select n from counter where run = ? and name = 'importing'", run) or 0
         count(db, run, "importing", -fresh)
         count(db, run, State.QUEUED.word, fresh)

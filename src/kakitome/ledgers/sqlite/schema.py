@@ -36,7 +36,12 @@ create table row (
   message integer primary key, run integer not null, hash integer not null, import integer, line integer,
   address text not null, variables text
 ) strict;
-create index row_hash on row (hash, run);
+-- Who has a message where. New ones of an import gather in `addressee_new` and are merged in the order of their
+-- hashes: inserted one by one at random places, a list of a million would cost thrice as much a row as one of 50,000.
+create table addressee (hash integer, run integer, message integer, primary key (hash, run, message))
+  strict, without rowid;
+create table addressee_new (hash integer, run integer, message integer, primary key (hash, run, message))
+  strict, without rowid;
 
 create table submission (
   id integer primary key, run integer not null, at integer not null, reference text, content text not null,

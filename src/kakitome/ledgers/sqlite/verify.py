@@ -16,6 +16,8 @@ _IMPOSSIBLE = {
           where a.message = m.id and a.fence = m.fence)""",
     "messages without a row": """
         select count(*) from message m where not exists (select 1 from row r where r.message = m.id)""",
+    "messages that their address does not find": """
+        select (select count(*) from row) - (select count(*) from addressee) - (select count(*) from addressee_new)""",
     "messages claimed by nobody": "select count(*) from message where state = 1 and (worker is null or lease is null)",
 }
 

@@ -38,10 +38,11 @@ def runnable(db: Db, now: int) -> list[Run]:
     return [get(db, row[0]) for row in rows.fetchall()]
 
 
+NEXT_DUE = """
+select min(x) from (select (select min(due) from message where run = r.run and state = 0) as x from runnable r)
+"""
+
+
 def next_due(db: Db, now: int) -> int | None:
-    due = one(
-        db,
-        "select min(x) from (select (select min(due) from message where run = r.run and state = 0) as x"
-        " from runnable r)",
-    )
+    due = one(db, NEXT_DUE)
     return None if due is None else int(due)
