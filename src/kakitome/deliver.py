@@ -25,6 +25,7 @@ from kakitome.core.message import Claimed, Run, Settlement
 from kakitome.core.mime import message_id_for, mime
 from kakitome.core.outcome import STOPS, Accepted, Breadth, Outcome, Released, Unavailable, Uncertain
 from kakitome.core.pacing import LATEST_MS, Grant
+from kakitome.core.policy import Kind
 from kakitome.ports.accounts import Limits
 from kakitome.ports.clock import Clock
 from kakitome.ports.ledger import Ledger
@@ -35,7 +36,7 @@ from kakitome.ports.workers import MarkKind, Marks
 BATCH = 256
 CHECK_LASTS = 1.0  # seconds; "at most 1 s before the completing write"
 CHECK_AGAIN = 0.5
-SETTLE_EVERY = 1.0
+SETTLE_EVERY = {Kind.TRANSACTIONAL: 0.05, Kind.BULK: 1.0}  # seconds; until then the marks know the replies
 
 Step = Callable[[str], None]
 
@@ -249,7 +250,7 @@ class _Ending:
             decide.settlement(claimed, outcome, self._run.policy, self._lane.horizons, clock.now(), self._hands.random),
             place,
         )
-        if clock.monotonic() - self._flushed >= SETTLE_EVERY or not self._run.campaign:
+        if clock.monotonic() - self._flushed >= SETTLE_EVERY[self._run.policy.kind]:
             await self.flush()
 
     async def flush(self) -> None:

@@ -109,7 +109,7 @@ def rounds(plan: Plan, config: Config) -> None:
         pids = [begin_life(plan, config, random, life) for life in range(first, first + plan.workers)]
         for pid in pids:
             if plan.step:
-                wait_for_death(pid, 20.0)
+                wait_for_death(pid, 3.0)
                 continue
             time.sleep(random.uniform(plan.shortest_ms, plan.longest_ms) / 1000)
             os.kill(pid, signal.SIGKILL)
@@ -117,7 +117,8 @@ def rounds(plan: Plan, config: Config) -> None:
 
 
 def begin_life(plan: Plan, config: Config, random: Random, life: int) -> int:
-    step = victim.crash_at(plan.step, 1 + random.randrange(3)) if plan.step else victim.no_step
+    times = 1 if "reap" in plan.step else 1 + random.randrange(3)
+    step = victim.crash_at(plan.step, times) if plan.step else victim.no_step
     seed = plan.seed * 10_000 + life
     return fork(lambda: victim.live(config, plan.folder / "acknowledged", step, seed, "faults", plan.feed))
 

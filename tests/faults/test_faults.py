@@ -123,7 +123,7 @@ def test_hold_sends_nothing_twice(tmp_path: Path) -> None:
 
 def test_resend_doubles_only_doubts(tmp_path: Path) -> None:
     """Under `resend` better twice than never: every double has its recorded doubt."""
-    report = play(tmp_path, kills=10, faults=["lose_reply@share=0.2"], in_doubt="resend", seed=15)
+    report = play(tmp_path, kills=10, events="none", faults=["lose_reply@share=0.2"], in_doubt="resend", seed=15)
     assert_nothing_lost(report)
     assert report["doubled"] != []
 
