@@ -20,6 +20,7 @@ _CLAIM = """
 update message set state = 1, fence = fence + 1, worker = ?2, lease = ?3, first_claimed = coalesce(first_claimed, ?4)
 where id in (select value from json_each(?1)) and state = 0 and due <= ?4
   and exists (select 1 from runnable where runnable.run = message.run)
+  and not exists (select 1 from meta where key = 'held')
 returning id
 """
 _ATTEMPTS = """

@@ -20,6 +20,7 @@ from kakitome.ledgers.sqlite import (
     book,
     claims,
     events,
+    highwater,
     reads,
     records,
     resolution,
@@ -265,6 +266,14 @@ class SqliteLedger:
         self.events = _Events(*both)
         self.journal = _Journal(*both)
         self.reads = _Reads(*both)
+
+    async def held(self) -> str | None:
+        """Why this ledger claims nothing: it was restored from a backup. None: it is not held."""
+        return await self._reader.run(highwater.held)
+
+    async def release(self, who: str, now: int) -> bool:
+        """A person's word that a restored ledger may send again."""
+        return await self._writer.run(lambda db: highwater.release(db, who, now))
 
     @property
     def commits(self) -> int:

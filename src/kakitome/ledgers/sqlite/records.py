@@ -11,7 +11,7 @@ from kakitome.core.errors import NotFound
 from kakitome.core.ids import MessageId
 from kakitome.core.message import Entry
 from kakitome.ledgers.sqlite.book import enter
-from kakitome.ledgers.sqlite.connection import Db, as_json, one
+from kakitome.ledgers.sqlite.connection import Db, as_json
 from kakitome.ports.records import Suppression, TemplateVersion
 
 _TEMPLATE = "select id, name, version, digest, source, created from template"
@@ -118,7 +118,3 @@ def read_journal(db: Db, after: int, n: int) -> list[Entry]:
 
 def journal_of(db: Db, message: MessageId) -> list[Entry]:
     return [_entry(row) for row in db.execute("select * from journal where message = ? order by seq", (message,))]
-
-
-def journal_size(db: Db) -> int:
-    return int(one(db, "select coalesce(max(seq), 0) from journal"))

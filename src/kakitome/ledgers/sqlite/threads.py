@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import queue
 import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import Future
 from contextlib import nullcontext
@@ -20,6 +21,7 @@ import apsw
 
 from kakitome.core.errors import LedgerUnavailable
 from kakitome.ledgers.sqlite.connection import Db, connect, migrate, translated
+from kakitome.ledgers.sqlite.highwater import HighWater, hold_if_older
 from kakitome.ledgers.sqlite.turnstile import Turnstile
 
 T = TypeVar("T")
@@ -34,10 +36,15 @@ class Thread:
     def __init__(self, path: Path, *, turnstile: Turnstile | None) -> None:
         self._turnstile = turnstile
         self._pieces: queue.SimpleQueue[Piece | None] = queue.SimpleQueue()
+        new = not path.exists()
         self._db = connect(path, read_only=False)
-        if turnstile:
+        self._high_water = HighWater(path) if turnstile else None
+        if turnstile and self._high_water:
             with turnstile.turn():
                 migrate(self._db)
+                with self._db:
+                    hold_if_older(self._db, 0 if new else self._high_water.reached(), time.time_ns() // 1_000_000)
+                self._high_water.rise(self._db)
         else:
             self._db.pragma("query_only", 1)
         self.commits = 0
@@ -59,6 +66,8 @@ class Thread:
             self._pieces.put(None)
             self._thread.join()
             self._db.close()
+            if self._high_water:
+                self._high_water.close()
 
     def _work(self) -> None:
         while (first := self._pieces.get()) is not None:
@@ -89,7 +98,9 @@ class Thread:
                     if self._db.in_transaction:
                         self._db.execute("rollback")
                     raise
-                self.commits += bool(self._turnstile)
+                if self._high_water:
+                    self._high_water.rise(self._db)
+                    self.commits += 1
         except BaseException as trouble:
             for _, future in pieces:
                 future.set_exception(trouble)

@@ -32,6 +32,7 @@ def end(db: Db, worker: str, now: int) -> None:
 def runnable(db: Db, now: int) -> list[Run]:
     rows = db.execute(
         "select run from runnable r where exists (select 1 from message where run = r.run and state = 0 and due <= ?)"
+        " and not exists (select 1 from meta where key = 'held')"
         " order by transactional desc, created, run",
         (now,),
     )
