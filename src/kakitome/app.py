@@ -26,7 +26,9 @@ from kakitome.ports.clock import Clock
 from kakitome.ports.transport import Transport
 from kakitome.queues.embedded import EmbeddedQueue
 from kakitome.rendering.renderer import TemplateRenderer
+from kakitome.transports.aws_credentials import AwsCredentials
 from kakitome.transports.outbox import OutboxTransport
+from kakitome.transports.ses import ANSWER_TIMEOUT, SesSettings, SesTransport
 from kakitome.transports.smtp import SmtpSettings, SmtpTransport
 from kakitome.worker import Worker
 
@@ -124,7 +126,7 @@ class Instance:
             case "smtp" | "ses-smtp":
                 return SmtpTransport(_smtp(table, at, self.lanes[lane]), self.clock)
             case "ses":
-                raise ConfigurationError(f"{at}.provider ses is not there yet.", 'Use provider = "ses-smtp".')
+                return SesTransport(_ses(table, self.lanes[lane]), _aws(table), self.clock)
 
 
 def _smtp(table: LaneTable, at: str, lane: Lane) -> SmtpSettings:
@@ -135,12 +137,27 @@ def _smtp(table: LaneTable, at: str, lane: Lane) -> SmtpSettings:
         tls=table.tls,
         username=secret(table.username, f"{at}.username") if ":" in (table.username or "") else table.username or "",
         password=secret(table.password, f"{at}.password"),
-        connections=table.connections,
+        connections=table.connections or 8,
         timeout=lane.timeout / 1000,
         ca=table.ca,
         provider="ses" if ses else "smtp",
         configuration_set=table.configuration_set,
     )
+
+
+def _ses(table: LaneTable, lane: Lane) -> SesSettings:
+    return SesSettings(
+        region=table.region or "",
+        endpoint=table.endpoint,
+        connections=table.connections or 16,
+        timeout=lane.timeout / 1000 if table.timeout else ANSWER_TIMEOUT,
+        ca=table.ca,
+        configuration_set=table.configuration_set,
+    )
+
+
+def _aws(table: LaneTable) -> AwsCredentials:
+    return AwsCredentials(table.credentials.partition(":")[2] or None)
 
 
 def _lanes(config: Config) -> dict[str, Lane]:

@@ -14,6 +14,7 @@ import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal, get_args, get_origin
+from urllib.parse import urlsplit
 
 import msgspec
 
@@ -61,7 +62,7 @@ class LaneTable(_Table, frozen=True, kw_only=True):
     username: str | None = None
     password: str | None = None
     ca: str | None = None
-    connections: int = 8
+    connections: int | None = None
     timeout: Duration | None = None
     margin: Duration = "1m"
     sender: str | None = None
@@ -213,6 +214,8 @@ def _check_lane(at: str, lane: LaneTable) -> None:
         raise ConfigurationError(f"{at} has no host.", "Give the server's name.", key=f"{at}.host")
     if lane.provider in ("ses", "ses-smtp") and not (lane.region or lane.host or lane.endpoint):
         raise ConfigurationError(f"{at} has no region.", 'For example region = "ap-northeast-1".', key=f"{at}.region")
+    if lane.provider == "ses":
+        _check_ses(at, lane)
     if smtp and lane.port == 25 and not is_loopback(lane.host or ""):
         raise ConfigurationError(
             f"{at}.port is 25, which is for mail between servers; providers throttle or refuse it.",
@@ -233,9 +236,44 @@ def _check_lane(at: str, lane: LaneTable) -> None:
             )
 
 
+def _check_ses(at: str, lane: LaneTable) -> None:
+    if not lane.region:
+        raise ConfigurationError(
+            f"{at} has no region, and requests are signed for one.",
+            'For example region = "ap-northeast-1".',
+            key=f"{at}.region",
+        )
+    if re.fullmatch(r"aws(:.+)?", lane.credentials) is None:
+        raise ConfigurationError(
+            f"{at}.credentials is not a source of AWS credentials.",
+            'Write "aws" for the SDK\'s own chain (role, SSO, environment), or "aws:PROFILE".',
+            key=f"{at}.credentials",
+        )
+    if lane.endpoint is not None and not _is_safe(lane.endpoint):
+        raise ConfigurationError(
+            f"{at}.endpoint is not an https:// address: mail would cross the network in the clear.",
+            "Leave it out for Amazon's own; http:// is for this machine only.",
+            key=f"{at}.endpoint",
+        )
+
+
+def _is_safe(endpoint: str) -> bool:
+    scheme, host = _place(endpoint)
+    return host != "" and (scheme == "https" or (scheme == "http" and is_loopback(host)))
+
+
+def _place(endpoint: str) -> tuple[str, str]:
+    """Scheme and host of a URL, empty where it is none."""
+    try:
+        url = urlsplit(endpoint)
+        return (url.scheme, url.hostname or "") if url.port != 0 else ("", "")
+    except ValueError:
+        return "", ""
+
+
 def _all_loopback(config: Config) -> None:
     for name, lane in config.lanes.items():
-        place = lane.host or (lane.endpoint or "").split("//")[-1].rsplit(":", 1)[0]
+        place = lane.host or _place(lane.endpoint or "")[1]
         if lane.provider != "outbox" and not is_loopback(place):
             raise ConfigurationError(
                 f'events.trust = "simulator" takes events that anybody can sign, and lanes.{name} goes to '
