@@ -63,7 +63,7 @@ def judge_naive(accepted: Path) -> Report:
 def judge(config: Config, accepted: Path, acknowledged: Path) -> Report:
     views, doubted, found = asyncio.run(_read(config))
     copies = accepted_by_message(accepted)
-    state = {view.id: view.state for view in views}
+    state: dict[int, State] = {view.id: view.state for view in views}
     acked = {int(line) for line in acknowledged.read_text().split()} if acknowledged.exists() else set()
     unresolved = [id for id, at in state.items() if at is State.UNRESOLVED]
     doubled = [id for id, n in copies.items() if n > 1]
