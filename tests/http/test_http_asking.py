@@ -35,7 +35,7 @@ def test_mail_is_found_by_what_is_known_of_it(serving: House) -> None:
 
 def test_a_provider_id_finds_its_message(serving: House, provider: Remote) -> None:
     """The question of a support desk that has only the provider's record."""
-    with serving.steps.awaited(after_fold=2, after_settle=1):
+    with serving.steps.awaited(after_fold=2, after_batch=1):
         sent = serving.post(mail("provider.id@example.com")).json
     (line,) = [line for line in provider.accepted() if line.recipient == "provider.id@example.com"]
     answer = serving.get(f"?provider_message_id={line.provider_message_id}&status=delivered")
@@ -115,7 +115,7 @@ def test_what_waits_can_be_withdrawn(serving: House, provider: Remote) -> None:
 
 def test_what_is_out_cannot_be_withdrawn(serving: House) -> None:
     """409, and the word for what it is."""
-    with serving.steps.awaited(after_fold=2, after_settle=1):
+    with serving.steps.awaited(after_fold=2, after_batch=1):
         sent = serving.post(mail("too.late@example.com")).json
     answer = serving.ask("POST", f"/v1/messages/{sent['id']}/cancel")
     assert (answer.status, answer.json["type"]) == (409, "state")

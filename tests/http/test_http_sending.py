@@ -26,7 +26,7 @@ def told(serving: House, id: str) -> dict[str, Any]:
 
 def test_a_mail_goes_out_and_its_delivery_comes_back(serving: House, provider: Remote) -> None:
     """202 with ids; the judge has it once, with our id; GET says delivered, and tells the story in order."""
-    with serving.steps.awaited(after_fold=2, after_settle=1):
+    with serving.steps.awaited(after_fold=2, after_batch=1):
         answer = serving.post(mail("Hanako 髙橋 <hanako@example.jp>", reference="booking/7"))
     assert answer.status == 202
     sent = answer.json
@@ -47,7 +47,7 @@ def test_a_mail_goes_out_and_its_delivery_comes_back(serving: House, provider: R
 
 def test_every_id_finds_it(serving: House, provider: Remote) -> None:
     """Submission, message, the provider's id, and the Message-ID that the recipient sees."""
-    with serving.steps.awaited(after_fold=2, after_settle=1):
+    with serving.steps.awaited(after_fold=2, after_batch=1):
         sent = serving.post(mail("every.id@example.com")).json
     (line,) = accepted(provider, "every.id@example.com")
     ids = (sent["id"], sent["messages"][0]["id"], line.provider_message_id)
@@ -57,14 +57,14 @@ def test_every_id_finds_it(serving: House, provider: Remote) -> None:
 
 def test_a_bounce_is_told_and_the_address_is_suppressed(serving: House, provider: Remote) -> None:
     """After a permanent bounce nothing more goes to the address; the next mail says so."""
-    with serving.steps.awaited(after_fold=2, after_settle=1):
+    with serving.steps.awaited(after_fold=2, after_batch=1):
         sent = serving.post(mail("bounce@simulator.amazonses.com")).json
     message = told(serving, sent["id"])
     assert (message["status"], message["state"]) == ("bounced", "sent")
     bounce = next(m for m in message["timeline"] if m.get("event") == "bounced")
     assert (bounce["permanence"], bounce["bounce_class"]) == ("permanent", "invalid_recipient")
     assert [s.reason for s in serving.suppressions() if s.address == "bounce@simulator.amazonses.com"] == ["bounce"]
-    with serving.steps.awaited(after_settle=1):
+    with serving.steps.awaited(after_batch=1):
         again = serving.post(mail("Bounce@Simulator.AmazonSES.com")).json
     assert told(serving, again["id"])["status"] == "suppressed"
     assert len(accepted(provider, "bounce@simulator.amazonses.com", "Bounce@Simulator.AmazonSES.com")) == 1
@@ -75,7 +75,7 @@ def test_the_same_key_is_the_same_mail(serving: House, provider: Remote) -> None
     wanted = mail("same.key@example.com")
     key = "予約/123"
     as_header = key.encode().decode("latin-1")
-    with serving.steps.awaited(after_fold=2, after_settle=1):
+    with serving.steps.awaited(after_fold=2, after_batch=1):
         first = serving.post(wanted, Idempotency_Key=as_header)
     second = serving.post(wanted, Idempotency_Key=as_header)
     batch = serving.ask("POST", "/v1/messages/batch", {"messages": [{**wanted, "idempotency_key": key}]})
@@ -90,7 +90,7 @@ def test_the_same_key_is_the_same_mail(serving: House, provider: Remote) -> None
 def test_fifty_recipients_are_fifty_messages(serving: House, provider: Remote) -> None:
     """Each envelope recipient has a message of its own; one more than fifty is refused, and nothing of it stored."""
     named = [f"guest{n}@example.com" for n in range(50)]
-    with serving.steps.awaited(after_fold=100, after_settle=50):
+    with serving.steps.awaited(after_fold=100, after_batch=1):
         answer = serving.post(mail(named[:40], cc=named[40:49], bcc=named[49:]))
     messages = answer.json["messages"]
     assert [message["recipient"] for message in messages] == named
@@ -110,7 +110,7 @@ def test_attachments_arrive(certificate: Path, tmp_path: Path) -> None:
     with running("--mailbox", str(box), "--certificate", str(own)) as provider:
         assert provider.smtp is not None
         file = configuration(tmp_path, own, port=int(provider.smtp.rpartition(":")[2]))
-        with house(file) as it, it.steps.awaited(after_settle=1):
+        with house(file) as it, it.steps.awaited(after_batch=1):
             html = '<p>Hello <img src="cid:logo"></p>'
             it.post(mail("attached@example.com", html=html, attachments=[inline, attached]))
     (letter,) = box.iterdir()
@@ -158,7 +158,7 @@ def test_a_batch_answers_entry_by_entry(serving: House, provider: Remote) -> Non
         mail("batch2@example.com", idempotency_key="batch/2", subject="Another"),
     ]
     before = serving.steps.heard("before_admit")
-    with serving.steps.awaited(after_fold=4, after_settle=2):
+    with serving.steps.awaited(after_fold=4, after_batch=1):
         answer = serving.ask("POST", "/v1/messages/batch", {"messages": entries})
     assert answer.status == 200
     results = answer.json["results"]
@@ -182,7 +182,7 @@ def test_a_stream_lends_its_sender(serving: House, provider: Remote) -> None:
     """Without `from`, the stream's own is taken; a stream that nobody configured is refused with those there are."""
     wanted = mail("streams@example.com", stream="invoices")
     del wanted["from"]
-    with serving.steps.awaited(after_fold=2, after_settle=1):
+    with serving.steps.awaited(after_fold=2, after_batch=1):
         assert serving.post(wanted).status == 202
     assert [line.sender for line in accepted(provider, "streams@example.com")] == ["invoices@example.com"]
     answer = serving.post(mail("streams@example.com", stream="invoice"))

@@ -37,11 +37,15 @@ def check_address(instance: Instance, host: str, keys: Keys) -> None:
 def listening(host: str, port: int) -> socket.socket:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
-        return socket.create_server((host.strip("[]"), port), family=family, backlog=1024)
+        listener = socket.create_server((host.strip("[]"), port), family=family, backlog=1024)
     except OSError as error:
         raise ConfigurationError(
             f"{host}:{port} cannot be served ({error.strerror}).", "Is another one running? Choose another port."
         ) from error
+    # Connections inherit it; asyncio sets it only where it made the socket itself. An answer is two writes, and the
+    # second would wait 40 ms for the acknowledgement of the first.
+    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return listener
 
 
 def name_of(listener: socket.socket) -> str:
