@@ -6,6 +6,7 @@ import asyncio
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -113,6 +114,13 @@ def test_an_answer_comes_after_the_commit(tmp_path: Path) -> None:
 
         asyncio.run(play())
         other.close()
+
+
+def test_a_commit_waits_for_the_disk(tmp_path: Path) -> None:
+    """`synchronous=FULL`: with NORMAL a power cut takes back what was acknowledged. And no mmap, which tears."""
+    with writer(tmp_path) as thread:
+        pragmas = ("synchronous", "journal_mode", "mmap_size")
+        assert [asyncio.run(thread.run(partial(one, sql=f"pragma {p}"))) for p in pragmas] == [2, "wal", 0]
 
 
 def test_a_full_disk_acknowledges_nothing(tmp_path: Path) -> None:

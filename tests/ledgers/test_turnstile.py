@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -71,7 +72,9 @@ def test_who_waits_is_before_who_comes_back(path: Path) -> None:
         order.append("first")
         waiting = threading.Thread(target=wait_and_write)
         waiting.start()
+        deadline = time.monotonic() + 10
         while not is_held(path, "next"):  # until the other one stands in line
+            assert time.monotonic() < deadline
             os.sched_yield()
     with first.turn():
         order.append("first")
