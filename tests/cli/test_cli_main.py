@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import signal
 import subprocess
 import sys
@@ -14,7 +15,7 @@ from terminal import Said, Terminal
 
 from kakitome.cli.grammar import grammar
 from kakitome.cli.main import main
-from kakitome.cli.out import plain_table
+from kakitome.cli.out import Out, plain_table
 
 HEAVY = {"aiohttp", "aiosmtplib", "apsw", "asyncio", "cryptography", "litestar", "minijinja", "msgspec", "rich"}
 
@@ -147,3 +148,18 @@ def test_a_table_is_aligned_as_a_screen_shows_it() -> None:
     """A Japanese character is as wide as two letters, a combining one takes no place."""
     lines = plain_table(("name", "n"), [("髙橋", "1"), ("e\u0301a", "1,000")], right=(1,))
     assert lines == ["  name      n", "  髙橋      1", "  e\u0301a    1,000"]
+
+
+def test_on_a_terminal_a_table_is_aligned_too(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """And what looks like markup is text."""
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    Out(json=False).table(("name", "n"), [("髙橋 [bold]", "1"), ("a", "1,000")], right=(1,))
+    drawn = re.sub(r"\x1b\[\d+m", "", capsys.readouterr().out)
+    assert [line.rstrip() for line in drawn.splitlines()] == [
+        "  name             n",
+        "  髙橋 [bold]      1",
+        "  a            1,000",
+    ]

@@ -100,3 +100,11 @@ def exact(at: datetime) -> str:
 
 def plural(n: int, one: str, many: str | None = None) -> str:
     return f"{n:,} {one if n == 1 else many or one + 's'}"
+
+
+def span(seconds: float) -> str:
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    hours, minutes = divmod((whole + 59) // 60, 60)
+    return f"{hours} h {minutes} min" if hours else f"{minutes} min"

@@ -14,7 +14,7 @@ from kakitome import start as verb
 from kakitome.app import Instance
 from kakitome.campaign import plan as planning
 from kakitome.cli import session
-from kakitome.cli.out import Out, iso, local, number, plural
+from kakitome.cli.out import Out, iso, local, number, plural, span
 from kakitome.cli.progress import Reading
 from kakitome.cli.template import template
 from kakitome.core.errors import ListError
@@ -105,6 +105,11 @@ def _ends(made: Plan, begin: int) -> int | None:
     return None if made.seconds is None else begin + round(made.seconds * 1000)
 
 
+def _when(made: Plan, begin: int) -> str:
+    ends = _ends(made, begin)
+    return f"– {made.why_not}" if ends is None else f"{local(ends)}, after {span(made.seconds or 0)}"
+
+
 def _document(made: Plan, name: str, run: Run | None, begin: int) -> dict[str, object]:
     return {
         "campaign": name,
@@ -132,8 +137,7 @@ def _show(made: Plan, name: str, run: Run | None, begin: int, out: Out) -> None:
     counts += [("already had it", made.already), ("suppressed", made.suppressed), ("to send", made.to_send)]
     out.table(("", ""), [(word, number(n)) for word, n in counts], right=(1,))
     out.line()
-    ends = _ends(made, begin)
-    out.table(("", ""), [("ends", local(ends) if ends else f"– {made.why_not}"), ("cost", f"– {NO_COST}")])
+    out.table(("", ""), [("ends", _when(made, begin)), ("cost", f"– {NO_COST}")])
     if made.bad_lines:
         first = f"; the first {SHOWN}" if made.invalid > SHOWN else ""
         out.line(f"\n{plural(made.invalid, 'row')} cannot be used{first}\n")

@@ -10,7 +10,7 @@ from time import monotonic
 from types import TracebackType
 from typing import TYPE_CHECKING, Protocol, Self
 
-from kakitome.cli.out import number
+from kakitome.cli.out import number, span
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -123,14 +123,6 @@ class Pace:
         rate = (done - before) / (now - then) if now > then else 0.0
         if rate >= 0.05:
             told.append(f"{rate:,.0f}/s" if rate >= 10 else f"{rate:.1f}/s")
-            told.append(f"{_span(left / rate)} left")
+            told.append(f"{span(left / rate)} left")
         told += [f"{number(n)} {name}" for name, n in failures.items() if n]
         return ", ".join(told)
-
-
-def _span(seconds: float) -> str:
-    whole = round(seconds)
-    if whole < 60:
-        return f"{whole} s"
-    hours, minutes = divmod((whole + 59) // 60, 60)
-    return f"{hours} h {minutes} min" if hours else f"{minutes} min"

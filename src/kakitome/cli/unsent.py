@@ -87,10 +87,8 @@ def _recovered(views: list[MessageView], chosen: verb.Chosen, args: Namespace, o
     if chosen.expired:
         out.note(f"{plural(len(chosen.expired), 'mail')} expired and left out; --include-expired takes them in.")
     if chosen.unresolved:
-        listing = session.command(args, "doubt", "list")
-        out.note(
-            f"{plural(len(chosen.unresolved), 'mail')} may have gone out, so left out; decide one by one: {listing}"
-        )
+        out.note(f"{plural(len(chosen.unresolved), 'mail')} may have gone out, so left out. Decide one by one:")
+        out.note(f"  {session.command(args, 'doubt', 'list')}")
 
 
 async def doubts(args: Namespace, out: Out) -> int:

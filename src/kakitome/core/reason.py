@@ -41,7 +41,8 @@ def reason(attempt: AttemptView | None) -> Reason:
     if kind in ("deferred", "rejected") and isinstance(answer, dict):
         return Reason(_key(kind, answer.get("code")), _answer(answer))
     if kind == "uncertain":
-        return Reason("no-reply", f"There was no valid reply: {told.get('reason', '')}.")
+        said = str(told.get("reason") or "no valid reply")
+        return Reason("no-reply", f"{said[0].upper()}{said[1:]}.")
     if kind == "accepted":
         return Reason(kind, _answer(answer))
     if attempt.cause is None:
