@@ -179,7 +179,9 @@ def run(*words: str, may_fail: bool = False) -> int:
 
 
 def asked(*words: str) -> Any:
-    done = subprocess.run([*KAKITOME, "--json", *words], check=True, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+    done = subprocess.run([*KAKITOME, "--json", *words], check=False, capture_output=True)
+    if done.returncode not in (0, 3):
+        raise SystemExit(done.stderr.decode())
     return json.loads(done.stdout)
 
 

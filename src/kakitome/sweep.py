@@ -6,11 +6,13 @@ Every part is bounded, repeats harmlessly, and may run in many processes at once
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 
 from kakitome.core import decide
+from kakitome.core.errors import StateError
 from kakitome.core.evidence import Verdict, judge, residual
 from kakitome.core.lane import Lane
-from kakitome.core.lifecycle import Cause
+from kakitome.core.lifecycle import OPEN, Cause
 from kakitome.core.policy import InDoubt
 from kakitome.ports.clock import Clock
 from kakitome.ports.ledger import Ledger
@@ -37,7 +39,7 @@ async def reap(ledger: Ledger, hosts: Hosts, clock: Clock, step: Callable[[str],
 
 
 async def sweep(ledger: Ledger, lanes: Mapping[str, Lane], clock: Clock) -> None:
-    """Expire, end leases, look at doubts."""
+    """Expire, end leases, look at doubts, close campaigns."""
     now = clock.now()
     while await ledger.sweeps.expire(MOST, now) == MOST:
         pass
@@ -45,6 +47,17 @@ async def sweep(ledger: Ledger, lanes: Mapping[str, Lane], clock: Clock) -> None
         pass
     for doubt in await ledger.sweeps.doubts(MOST, now):
         await _look(ledger, doubt, lanes.get(doubt.lane), now)
+    await _close_campaigns(ledger, now)
+
+
+async def _close_campaigns(ledger: Ledger, now: int) -> None:
+    """A running campaign in which nothing is open any more is done, whoever sent its last mail."""
+    for run in await ledger.runs.list():
+        if run.campaign and run.state == "running":
+            rows = await ledger.reads.rows(run.id)
+            if not any(rows[state.word] for state in OPEN):
+                with suppress(StateError):  # somebody paused it, or gave it more, a moment ago
+                    await ledger.runs.move(run.id, "done", "sweep", now)
 
 
 async def _look(ledger: Ledger, doubt: Doubt, lane: Lane | None, now: int) -> None:
@@ -65,9 +78,11 @@ async def _evidence(ledger: Ledger, doubt: Doubt, lane: Lane, now: int) -> tuple
     if not lane.provable or doubt.policy.in_doubt is not InDoubt.EVIDENCE or now < doubt.begun + lane.horizons.quiet:
         return Verdict.WAIT, ""
     record = await ledger.sweeps.record(lane.name, doubt.begun, lane.horizons, now)
+    verdict = judge(record, doubt.begun, lane.horizons.quiet)
     note = (
         f"{record.neighbours_seen} of {record.neighbours} neighbours and {record.streak_seen} of the last "
-        f"{record.streak} acceptances have their event; probability that it was accepted all the same: "
-        f"{100 * residual(record):.2g} %"
+        f"{record.streak} acceptances have their event; "
     )
-    return judge(record, doubt.begun, lane.horizons.quiet), note
+    if verdict is Verdict.NOT_ACCEPTED:
+        return verdict, note + f"probability that it was accepted all the same: {100 * residual(record):.2g} %"
+    return verdict, note + "that is not enough to conclude anything."

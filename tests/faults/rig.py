@@ -8,6 +8,7 @@ so that a life of a few milliseconds is possible.
 
 from __future__ import annotations
 
+import fcntl
 import os
 import signal
 import socket
@@ -15,6 +16,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from random import Random
 
@@ -70,7 +72,7 @@ def main(plan: Plan) -> judge.Report:
         config = configuration(plan, remote)
         with open_door(plan, remote, config):
             (stopped if plan.play == "stopped" else rounds)(plan, config)
-            fork_and_wait(lambda: victim.finish(config, "faults"))
+            fork_and_wait(lambda: victim.finish(config, "faults", plan.events != "none"))
         return judge.judge(config, accepted, plan.folder / "acknowledged")
     finally:
         simulator.terminate()
@@ -79,14 +81,30 @@ def main(plan: Plan) -> judge.Report:
 
 def stopped(plan: Plan, config: Config) -> None:
     """A worker is stopped in the middle of a batch, past its lease; another one goes on; the first is woken."""
-    acknowledged = plan.folder / "acknowledged"
-    sleeper = fork(
-        lambda: victim.live(config, acknowledged, victim.stop_at(plan.step, 2), plan.seed, "faults", plan.feed)
-    )
-    os.waitpid(sleeper, os.WUNTRACED)
-    fork_and_wait(lambda: victim.finish(config, "faults"))
+    sleeper = fall_asleep(plan, config)
+    fork_and_wait(lambda: victim.finish(config, "faults", plan.events != "none"))
     os.kill(sleeper, signal.SIGCONT)
     wait_for_death(sleeper, 2.0)
+
+
+def fall_asleep(plan: Plan, config: Config) -> int:
+    """A worker that is stopped at the step. One that was stopped in the middle of a commit is killed and another one
+    begun: it would hold the file's lock, and nobody could go on before it does (docs/guarantees.md)."""
+    for life in range(20):
+        step = victim.stop_at(plan.step, 2)
+        seed = plan.seed * 10_000 + life
+        sleeper = fork(
+            lambda step=step, seed=seed: victim.live(  # type: ignore[misc]
+                config, plan.folder / "acknowledged", step, seed, "faults", plan.feed, True
+            )
+        )
+        os.waitpid(sleeper, os.WUNTRACED)
+        with (plan.folder / "ledger.db-write").open("ab") as lock, suppress(BlockingIOError):
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return sleeper
+        os.kill(sleeper, signal.SIGKILL)
+        os.waitpid(sleeper, 0)
+    raise RuntimeError("every worker was stopped in the middle of a commit")
 
 
 def naive_rounds(plan: Plan, remote: Remote, accepted: Path) -> judge.Report:

@@ -56,16 +56,33 @@ def no_step(_: str) -> None:
     return None
 
 
-def live(config: Config, acknowledged: Path, step: Callable[[str], None], seed: int, stream: str, feed: int) -> None:
-    """Work, and hand in `feed` bursts, until killed."""
-    asyncio.run(_live(config, acknowledged, step, seed, stream, feed))
+def live(
+    config: Config,
+    acknowledged: Path,
+    step: Callable[[str], None],
+    seed: int,
+    stream: str,
+    feed: int,
+    feed_first: bool = False,
+) -> None:
+    """Work, and hand in `feed` bursts meanwhile (or first), until killed."""
+    asyncio.run(_live(config, acknowledged, step, seed, stream, feed, feed_first))
 
 
 async def _live(
-    config: Config, acknowledged: Path, step: Callable[[str], None], seed: int, stream: str, feed: int
+    config: Config,
+    acknowledged: Path,
+    step: Callable[[str], None],
+    seed: int,
+    stream: str,
+    feed: int,
+    feed_first: bool,
 ) -> None:
     async with opened(config, step=step) as instance:
         worker = instance.worker(random=Random(seed))
+        if feed_first:
+            await _feed(instance, acknowledged, seed, stream, feed)
+            await worker.run()
         await asyncio.gather(worker.run(), _feed(instance, acknowledged, seed, stream, feed))
 
 
@@ -85,19 +102,19 @@ def _mail(name: str, stream: str) -> Handed:
     return Handed(request, key=name)
 
 
-def finish(config: Config, stream: str) -> None:
+def finish(config: Config, stream: str, traffic: bool) -> None:
     """Work until nothing is open any more. While there is doubt, a little traffic goes on, as it would in real life:
     silence is evidence only beside mails that are heard of."""
-    asyncio.run(_finish(config, stream))
+    asyncio.run(_finish(config, stream, traffic))
 
 
-async def _finish(config: Config, stream: str) -> None:
+async def _finish(config: Config, stream: str, traffic: bool) -> None:
     async with opened(config) as instance:
         worker = instance.worker()
         working = asyncio.create_task(worker.run())
         beat = 0
         while await _any(instance, *OPEN):
-            if beat % 5 == 0 and await _any(instance, State.IN_DOUBT):
+            if traffic and beat % 5 == 0 and await _any(instance, State.IN_DOUBT):
                 await accept([_mail(f"beat-{instance.clock.now()}", stream)], instance.desk())
             beat += 1
             await asyncio.sleep(0.05)
