@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import msgspec
 import pytest
@@ -19,14 +19,9 @@ _ROW = re.compile(r"^\| `(\w+)` \| .* \| (.*?) \| `(.*)` \|$", re.MULTILINE)
 
 
 def tables() -> dict[str, type[msgspec.Struct]]:
-    """The struct behind each table, those that are many by name included."""
-    found = {}
-    for field in msgspec.structs.fields(Config):
-        kind: Any = field.type
-        found[field.encode_name] = kind if isinstance(kind, type) and issubclass(kind, msgspec.Struct) else None
-        if found[field.encode_name] is None:
-            found[field.encode_name] = kind.__args__[1]
-    return found
+    """The struct behind each table; of those that are many by name (`dict[str, LaneTable]`) the one of each."""
+    kinds: dict[str, Any] = {field.encode_name: field.type for field in msgspec.structs.fields(Config)}
+    return {name: (get_args(kind) or (kind,))[-1] for name, kind in kinds.items()}
 
 
 def sections() -> dict[str, str]:
