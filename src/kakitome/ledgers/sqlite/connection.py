@@ -61,7 +61,7 @@ def connect(path: Path, *, read_only: bool = False) -> Db:
             db.pragma("synchronous", "full")
             db.pragma("wal_autocheckpoint", 2_000)
         db.pragma("mmap_size", 0)
-        db.pragma("cache_size", -32_000)
+        db.pragma("cache_size", -16_000)
         db.pragma("temp_store", "memory")
         _moves(db)
         return db

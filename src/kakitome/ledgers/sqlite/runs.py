@@ -176,7 +176,7 @@ def append(db: Db, run: RunId, digest: str, batch: ImportBatch, due: int, now: i
 
 
 def _merge_addressees(db: Db) -> None:
-    db.execute("insert into addressee select * from addressee_new order by hash, run, message")
+    db.execute("insert or fail into addressee select * from addressee_new order by hash, run, message")
     db.execute("delete from addressee_new")
 
 

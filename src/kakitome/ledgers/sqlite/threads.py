@@ -91,9 +91,11 @@ class Thread:
             with translated(), self._turnstile.turn() if self._turnstile else nullcontext():
                 self._db.execute("begin immediate" if self._turnstile else "begin")
                 try:
+                    alone = len(pieces) == 1
                     for piece, future in pieces:
-                        answers.append(self._answer(piece, future))
-                    self._db.execute("commit")
+                        answers.append(self._answer(piece, future, alone))
+                    if self._db.in_transaction:
+                        self._db.execute("commit")
                 except BaseException:
                     if self._db.in_transaction:
                         self._db.execute("rollback")
@@ -108,14 +110,18 @@ class Thread:
         for answer in answers:
             answer()
 
-    def _answer(self, piece: Callable[[Db], Any], future: Future[Any]) -> Callable[[], None]:
+    def _answer(self, piece: Callable[[Db], Any], future: Future[Any], alone: bool) -> Callable[[], None]:
+        """What to tell the caller after the commit. A piece that is alone has the transaction for its savepoint: a
+        savepoint keeps a copy of every page that is touched, in memory, and an import touches tens of megabytes."""
         try:
-            with self._db:  # a savepoint within the transaction
+            with nullcontext() if alone else self._db:
                 value = piece(self._db)
         except (apsw.FullError, apsw.IOError, apsw.CorruptError):
             raise  # the transaction itself is in danger: nobody gets an answer
         except Exception as error:
             if not self._db.in_transaction:
                 raise LedgerUnavailable("The ledger gave a change up half-way. Nothing was acknowledged.") from error
+            if alone:
+                self._db.execute("rollback")
             return partial(future.set_exception, error)
         return partial(future.set_result, value)
