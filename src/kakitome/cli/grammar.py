@@ -202,6 +202,8 @@ def _suppressions(family: Family) -> None:
 def _ledger(family: Family) -> None:
     ledger = _family(family, "ledger", "look after the ledger")
     _command(ledger, "verify", "ledger:verify", "recount everything against the counters and the journal")
+    release = _command(ledger, "release", "ledger:release", "let a ledger that was restored from a backup send again")
+    _who(release, required=True)
 
 
 def _who(parser: ArgumentParser, required: bool = False) -> None:

@@ -1,4 +1,4 @@
-"""`ledger verify`: do the books agree?"""
+"""`ledger verify`: do the books agree? `ledger release`: a restored one may send again."""
 
 from __future__ import annotations
 
@@ -22,3 +22,13 @@ async def verify(args: Namespace, out: Out) -> int:
     else:
         out.line("The books agree: a recount of every message gives what the counters say.")
     return 1 if found else 0
+
+
+async def release(args: Namespace, out: Out) -> int:
+    async with session.instance(args, out) as instance:
+        released = await instance.ledger.release(session.who(args), instance.clock.now())
+    if out.json:
+        out.document({"released": released})
+    else:
+        out.line("It sends again." if released else "It was not held.")
+    return 0

@@ -27,6 +27,10 @@ async def instance(args: Namespace, out: Out) -> AsyncIterator[Instance]:
     async with opened(configuration(args)) as one:
         if one.nothing_leaves:
             out.note(f"No provider is configured: nothing leaves this machine. Mail goes into {_outbox(one)}.")
+        if (why := await one.ledger.held()) is not None and args.run != "ledger:release":
+            out.note(f"This ledger was restored from a backup ({why}).")
+            out.note("What is queued in it may have gone out since, so nothing is sent before a person says so:")
+            out.note(f"  {command(args, 'ledger', 'release', '--who', 'NAME')}")
         yield one
 
 

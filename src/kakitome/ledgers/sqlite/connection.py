@@ -46,7 +46,7 @@ def translated() -> Iterator[None]:
     except _TROUBLE as trouble:
         raise LedgerUnavailable(
             f"The ledger cannot be used now ({type(trouble).__name__}: {trouble}). Nothing was acknowledged.",
-            "Check the disk's free space and the file's permissions (kakitome doctor), then try again.",
+            "Check the disk's free space and the file's permissions, then try again.",
         ) from trouble
 
 
