@@ -34,6 +34,8 @@ class SmtpScript:
     `heard` are the lines, the mails among them as `BODY`; `mails` their bytes, `cut` those that ended too early.
     """
 
+    tls: ssl.SSLContext | None = None  # what STARTTLS leads to
+
     def __init__(self, once: dict[str, bytes] | None = None, **always: bytes) -> None:
         self._once = dict(once or {})
         self._always = _USUAL | always
@@ -50,6 +52,8 @@ class SmtpScript:
                 return
             writer.write(words)
             await writer.drain()
+            if verb == "STAR" and self.tls is not None:
+                await writer.start_tls(self.tls)
             if not words.endswith(b"\n") or verb == "QUIT":
                 return
             verb = await self._next(reader, words)

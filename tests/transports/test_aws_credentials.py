@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import threading
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from botocore.credentials import RefreshableCredentials
 
 from kakitome.core.outcome import Unavailability
 from kakitome.transports.aws_credentials import AwsCredentials
@@ -65,3 +68,25 @@ def test_a_profile_that_is_not_there_is_an_illness(_nothing_of_this_machine: Pat
     assert _reason(AwsCredentials("nobody")) is Unavailability.CREDENTIALS
     (_nothing_of_this_machine / "credentials").write_text("[half]\naws_access_key_id = AKIA1\n")
     assert _reason(AwsCredentials("half")) is Unavailability.CREDENTIALS
+
+
+def test_keys_that_end_are_renewed_outside_of_the_loop(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A role's keys are asked for over the network: the mails on the wire do not wait for that."""
+    asked_in: list[int] = []
+
+    def role() -> dict[str, str]:
+        asked_in.append(threading.get_ident())
+        soon = datetime.now(UTC) + timedelta(minutes=5)  # within the SDK's window for renewal
+        key = f"AKIA{len(asked_in)}"
+        return {"access_key": key, "secret_key": "s", "token": "t", "expiry_time": soon.isoformat()}
+
+    found = RefreshableCredentials.create_from_metadata(role(), role, "assume-role")
+    monkeypatch.setattr("botocore.session.Session.get_credentials", lambda _: found)
+
+    async def twice() -> tuple[Keys, Keys]:
+        credentials = AwsCredentials()
+        return await credentials.keys(), await credentials.keys()
+
+    first, second = asyncio.run(twice())
+    assert (first.access, second.access) == ("AKIA2", "AKIA3")
+    assert threading.get_ident() not in asked_in[1:]

@@ -78,6 +78,7 @@ def test_what_each_answer_of_ses_means(simulator: Remote, fault: str, expected: 
         assert outcome.reason is expected
     else:
         assert isinstance(outcome, expected)
+    assert not isinstance(outcome, Uncertain) or outcome.reason != "timeout"
     assert len(simulator.accepted()) == (fault in ("error_after_accept:502", "lose_reply"))
 
 
@@ -163,17 +164,30 @@ def test_a_reverse_path_of_its_own_is_where_bounces_are_forwarded_to() -> None:
     assert json.loads(server.bodies[0])["FeedbackForwardingEmailAddress"] == "bounces@example.com" != SENDER
 
 
-@pytest.mark.parametrize("count", [1, 5])
-def test_a_server_that_closes_in_silence_costs_no_doubts(count: int) -> None:
+class Prompt(ScriptedWire):
+    """A wire that never lets the loop look at its sockets, as without a rate."""
+
+    async def turn(self, index: int) -> bool:
+        return self._answer("turn", index)
+
+
+def test_a_server_that_closes_in_silence_costs_no_doubts() -> None:
     """Closed behind each answer, without saying so: the next mail finds that out before its `begin`."""
 
     async def batch() -> list[Outcome]:
         async with serving(server) as port:
-            return await by_api(port, parcels(count))
+            return await by_api(port, parcels(5), Prompt())
 
-    server = Scripted(*[answer()] * count, then_close=True)
+    server = Scripted(*[answer()] * 5, then_close=True)
     assert all(isinstance(outcome, Accepted) for outcome in asyncio.run(batch()))
-    assert len(server.heads) == server.connections == count
+    assert len(server.heads) == server.connections == 5
+
+
+def test_a_server_that_says_it_will_close_is_believed() -> None:
+    """`Connection: close`: the next request does not go into a connection that is about to end."""
+    sent, server = _outcomes(answer(b'{"MessageId":"1"}', "200 OK", "Connection: close"), answer())
+    assert all(isinstance(outcome, Accepted) for outcome in sent)
+    assert server.connections == 2
 
 
 def test_a_request_on_a_dying_connection_is_sent_once() -> None:
@@ -261,6 +275,30 @@ def test_any_answer_becomes_an_outcome(words: bytes, status: int) -> None:
     assert not isinstance(outcome, Accepted | Released)
     if status >= 500 or status < 400:
         assert isinstance(outcome, Uncertain)
+
+
+def test_an_answer_before_the_whole_request_ends_the_connection() -> None:
+    """What is still unsent must not run into the next request."""
+    connections = 0
+
+    async def impatient(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal connections
+        connections += 1
+        if connections > 1:
+            await server(reader, writer)
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(answer(b"{}", "413 Content Too Large"))
+        await cut_off.wait()
+
+    async def batch() -> list[Outcome]:
+        async with serving(impatient) as port:
+            return await by_api(port, [parcel(1, text="x" * 20_000_000), parcel(2)])
+
+    cut_off, server = asyncio.Event(), Scripted(answer())
+    first, second = asyncio.run(batch())
+    assert isinstance(first, Deferred)
+    assert isinstance(second, Accepted)
+    assert connections == 2
 
 
 def test_tls_is_verified() -> None:

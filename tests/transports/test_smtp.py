@@ -197,6 +197,20 @@ def test_stripped_starttls_says_nothing_more(offer: dict[str, bytes]) -> None:
     _nothing_said(server, outcome)
 
 
+def test_what_was_offered_in_the_clear_is_forgotten() -> None:
+    """RFC 3207 §4.2: EHLO again under TLS, and only its extensions count."""
+    ours = trustme.CA()
+    server = SmtpScript({"EHLO": b"250-mx.example\r\n250-DSN\r\n250 STARTTLS\r\n"}, STAR=b"220 Go ahead\r\n")
+    server.tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    ours.issue_cert("127.0.0.1").configure_cert(server.tls)
+    with ours.cert_pem.tempfile() as ca:
+        (outcome,) = asyncio.run(by_smtp(server, parcels(1), tls="starttls", ca=ca))
+    assert isinstance(outcome, Accepted)
+    assert server.verbs()[:4] == ["EHLO", "STAR", "EHLO", "MAIL"]
+    assert "SIZE=" in server.heard[3]
+    assert "ENVID" not in server.heard[3]
+
+
 @pytest.mark.parametrize("known", [True, False])
 def test_a_certificate_must_be_right(known: bool) -> None:
     """For another name, or of another authority: `Unavailable` (tls), and nothing is said."""

@@ -194,7 +194,7 @@ class TransportContract:
             async with self._open(places=1) as transport:
                 async with aclosing(sending(transport, mails, wire)) as batch:
                     await anext(batch)
-                asked = len(wire.asked)
+                    asked = len(wire.asked)
                 await outcomes(transport, [parcel(99)], ScriptedWire())
                 return asked
 

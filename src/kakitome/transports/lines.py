@@ -61,6 +61,8 @@ class Lines(Generic[_L]):
                     raise answer
                 yield answer
         finally:
+            # A cancellation may get lost: `asyncio.wait_for` of Python 3.11 swallows one that comes with the reply.
+            batch.wire.cut()
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
@@ -105,17 +107,22 @@ class _Remembering:
 
     def __init__(self, wire: Wire) -> None:
         self._wire = wire
+        self._is_cut = False
         self.begun: set[int] = set()
         self.broken: Exception | None = None
 
+    def cut(self) -> None:
+        """From now on the answer is no."""
+        self._is_cut = True
+
     async def ready(self, index: int) -> bool:
-        return await self._asked(self._wire.ready(index))
+        return not self._is_cut and await self._asked(self._wire.ready(index))
 
     async def turn(self, index: int) -> bool:
-        return await self._asked(self._wire.turn(index))
+        return not self._is_cut and await self._asked(self._wire.turn(index))
 
     def begin(self, index: int) -> bool:
-        begun = self._wire.begin(index)
+        begun = not self._is_cut and self._wire.begin(index)
         if begun:
             self.begun.add(index)
         return begun

@@ -122,8 +122,6 @@ class SmtpLine:
         except (aiosmtplib.SMTPException, OSError) as error:
             self.drop()
             return Uncertain(_doubt(error), self._timed(Reply(code=0, text=f"{type(error).__name__}: {error}"), began))
-        if response.code == 421:
-            self.drop()
         return self._meaning(Stage.BODY, self._timed(parse_smtp_reply(response.code, response.message), began), parcel)
 
     def _timed(self, reply: Reply, began: float) -> Reply:
