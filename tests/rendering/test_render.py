@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kakitome.core.content import Mailbox
+from kakitome.core.content import Charset, Mailbox
 from kakitome.core.errors import TemplateError
+from kakitome.core.mime import effective_charset
 from kakitome.core.template import TemplateSource, digest
 from kakitome.rendering import CompiledTemplate, compile_template, preview
 
@@ -175,3 +176,14 @@ def test_the_digest_is_of_what_is_said() -> None:
     variants = [source(), source(subject="x"), source(html="x"), source(text="x"), source(html=None, mjml="<p>Hi</p>")]
     variants.append(source(sender="x <info@example.com>"))
     assert len({digest(variant) for variant in variants}) == len(variants)
+
+
+def test_iso_2022_jp_by_choice_and_utf_8_where_it_would_lose() -> None:
+    """A template for old readers: each row goes out in ISO-2022-JP only if every character of it survives."""
+    source = TemplateSource(
+        name="jis", sender="a@example.jp", subject="{{ 氏名 }}様", text="予約", charset=Charset.ISO_2022_JP
+    )
+    template = compile_template(source)
+    to = Mailbox("b@example.jp")
+    assert effective_charset(template.render({"氏名": "高橋"}, to)) is Charset.ISO_2022_JP
+    assert effective_charset(template.render({"氏名": "髙橋"}, to)) is Charset.UTF_8

@@ -103,6 +103,12 @@ def _templates(family: Family) -> None:
     markup.add_argument("--html", metavar="FILE")
     markup.add_argument("--mjml", metavar="FILE")
     put.add_argument("--text", metavar="FILE", help="default: derived from the html")
+    put.add_argument(
+        "--charset",
+        choices=("utf-8", "iso-2022-jp"),
+        default="utf-8",
+        help="iso-2022-jp: for old readers; rows that it cannot hold go out in UTF-8",
+    )
     get = _command(templates, "get", "template:get", "show the newest version of a template")
     get.add_argument("name", metavar="NAME")
     _command(templates, "list", "template:listing", "all templates")

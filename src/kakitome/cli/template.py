@@ -13,7 +13,7 @@ from kakitome.app import Instance
 from kakitome.cli import session
 from kakitome.cli.out import Out, iso, local
 from kakitome.cli.send import hand_in
-from kakitome.core.content import Content, Mailbox
+from kakitome.core.content import Charset, Content, Mailbox
 from kakitome.core.errors import ListError, NotFound, TemplateError
 from kakitome.core.submission import MessageRequest
 from kakitome.core.template import TemplateSource, digest
@@ -34,6 +34,7 @@ async def put(args: Namespace, out: Out) -> int:
         html=_read(args.html),
         mjml=_read(args.mjml),
         text=_read(args.text),
+        charset=Charset(args.charset),
     )
     columns = sorted(compile_template(source).names)
     async with session.instance(args, out) as instance:

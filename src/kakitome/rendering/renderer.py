@@ -7,7 +7,7 @@ from functools import lru_cache
 
 import msgspec
 
-from kakitome.core.content import Content, Mailbox
+from kakitome.core.content import Charset, Content, Mailbox
 from kakitome.core.errors import KakitomeError, NotFound
 from kakitome.core.ids import SubmissionId
 from kakitome.core.message import Claimed, Run
@@ -69,7 +69,10 @@ class TemplateRenderer:
             filled = compiled.render(variables, stored.content.to[0])
         except KakitomeError as error:
             return error
-        return msgspec.structs.replace(stored.content, subject=filled.subject, text=filled.text, html=filled.html)
+        charset = filled.charset if stored.content.charset is Charset.UTF_8 else stored.content.charset
+        return msgspec.structs.replace(
+            stored.content, subject=filled.subject, text=filled.text, html=filled.html, charset=charset
+        )
 
 
 def _compile(template: TemplateVersion) -> CompiledTemplate:

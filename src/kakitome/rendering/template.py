@@ -12,7 +12,7 @@ from datetime import datetime
 import msgspec
 
 from kakitome.core.address import parse_address, parse_mailbox
-from kakitome.core.content import Content, Mailbox
+from kakitome.core.content import Charset, Content, Mailbox
 from kakitome.core.errors import AddressError, HeaderError, TemplateError
 from kakitome.core.headers import check_header_value
 from kakitome.core.mime import mime
@@ -30,9 +30,18 @@ class CompiledTemplate:
     """
 
     def __init__(
-        self, name: str, address: str, sender: Part, subject: Part, html: Part | None, text: Part, derived: bool
+        self,
+        name: str,
+        address: str,
+        sender: Part,
+        subject: Part,
+        html: Part | None,
+        text: Part,
+        derived: bool,
+        charset: Charset,
     ) -> None:
         self.name = name
+        self._charset = charset
         self._address = address
         self._sender = sender
         self._subject = subject
@@ -66,6 +75,7 @@ class CompiledTemplate:
             subject=_subject(self._subject.render(context, longest).strip()),
             text=tidy(text) + "\n" if self._derived else text,
             html=None if self._html is None else self._html.render(context, longest),
+            charset=self._charset,
         )
 
 
@@ -102,6 +112,7 @@ def compile_template(source: TemplateSource) -> CompiledTemplate:
         None if markup is None else Part(markup.part, markup.restored(), escape=True),
         Part("text", text),
         derived,
+        source.charset,
     )
 
 
