@@ -12,6 +12,7 @@ import pytest
 from documents import ROOT, fences
 
 from kakitome.config import Config, load
+from kakitome.core.errors import ConfigurationError
 
 DOCUMENT = ROOT / "docs" / "configuration.md"
 _HEADING = re.compile(r"^## `\[(\w+)(?:\.NAME)?\]`$", re.MULTILINE)
@@ -65,3 +66,16 @@ def test_the_whole_example_is_taken(tmp_path: Path) -> None:
     path = tmp_path / "kakitome.toml"
     path.write_text(example.text, "utf-8")
     assert list(load(path, {}).lanes) == ["ses", "office"]
+
+
+@pytest.mark.parametrize("provider", ["smtp", "ses-smtp"])
+def test_port_25_is_for_this_machine(provider: str, tmp_path: Path) -> None:
+    """To a provider it is refused, with what to use in its place."""
+    path = tmp_path / "kakitome.toml"
+    lane = '[lanes.one]\nprovider = "{}"\nregion = "us-east-1"\nhost = "{}"\nport = 25\n'
+    path.write_text(lane.format(provider, "127.0.0.1"), "utf-8")
+    assert load(path, {}).lanes["one"].port == 25
+    path.write_text(lane.format(provider, "smtp.example.com"), "utf-8")
+    with pytest.raises(ConfigurationError, match="465") as refused:
+        load(path, {})
+    assert refused.value.data["key"] == "lanes.one.port"

@@ -74,7 +74,9 @@ def test_the_examples_work(tmp_path: Path) -> None:
         assert figure.findall(shown.text) == figure.findall(campaign)[-1:]
     outbox = (tmp_path / "kakitome-data" / "outbox").glob("*.eml")
     mails = [message_from_bytes(path.read_bytes(), policy=default) for path in outbox]
-    assert [mail["to"] for mail in mails if mail["subject"] == "ご予約①を承りました"] == ["高橋㈱ <takahashi@example.jp>"]
+    assert [mail["to"] for mail in mails if mail["subject"] == "ご予約①を承りました"] == [
+        "高橋㈱ <takahashi@example.jp>"
+    ]
 
 
 @pytest.mark.parametrize("readme", READMES, ids=lambda path: path.name)
