@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -54,3 +55,11 @@ def test_every_command_is_shown_somewhere() -> None:
     shown = [command_alone(words) for path in DOCUMENTS for words in (*whole_commands(path), *inline_commands(path))]
     names = {name: name.split() for name in command_names()}
     assert [name for name, words in names.items() if not any(said[: len(words)] == words for said in shown)] == []
+
+
+def test_every_rfc_that_the_code_follows_is_named() -> None:
+    """What a comment says to obey stands in docs/specs.md."""
+    sources = [path.read_text("utf-8") for path in (ROOT / "src" / "kakitome").rglob("*.py")]
+    followed = {number for text in sources for number in re.findall(r"RFC (\d{3,4})", text)}
+    named = set(re.findall(r"\b\d{3,4}\b", (ROOT / "docs" / "specs.md").read_text("utf-8")))
+    assert sorted(followed - named) == []
