@@ -36,6 +36,9 @@ OUTBOX = "outbox"
 ALWAYS = {"transactional": Kind.TRANSACTIONAL, "bulk": Kind.BULK}
 SES_SMTP_HOST = "email-smtp.{region}.amazonaws.com"
 
+TIMEOUTS = {"ses": 60_000, "ses-smtp": 600_000, "smtp": 600_000, "outbox": 60_000}
+"""How long the completing write may wait for its reply, in ms. SMTP: RFC 5321 §4.5.3.2.6."""
+
 Step = Callable[[str], None]
 
 
@@ -174,7 +177,7 @@ def _lanes(config: Config) -> dict[str, Lane]:
             account=account,
             rate=limits.rate if limits else None,
             quota=limits.quota if limits else None,
-            timeout=milliseconds(table.timeout, f"lanes.{name}.timeout") if table.timeout else 600_000,
+            timeout=milliseconds(table.timeout, f"lanes.{name}.timeout") if table.timeout else TIMEOUTS[table.provider],
             margin=milliseconds(table.margin, f"lanes.{name}.margin"),
             provable=table.provider in ("ses", "ses-smtp"),
             horizons=horizons,

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from random import Random
@@ -34,6 +35,7 @@ from kakitome.ports.transport import Parcel, Transport
 from kakitome.ports.workers import MarkKind, Marks
 
 BATCH = 256
+BREATH = 16  # mails that are made without a pause: a request to this process waits a millisecond or two, not thirty
 CHECK_LASTS = 1.0  # seconds; "at most 1 s before the completing write"
 CHECK_AGAIN = 0.5
 SETTLE_EVERY = {Kind.TRANSACTIONAL: 0.05, Kind.BULK: 1.0}  # seconds; until then the marks know the replies
@@ -86,17 +88,18 @@ async def deliver(run: Run, lane: Lane, transport: Transport, hands: Hands) -> B
 
     ending = _Ending(run, lane, hands)
     contents = await hands.renderer.render(run, claims)
-    parcels, packed = _pack(claims, contents, lane, ending)
+    parcels, packed = await _pack(claims, contents, lane, ending)
     step("after_render")
 
     wire = _Wire(packed, grant, claimed_at + (lease - now) / 1000, lane, hands)
     unanswered = set(range(len(packed)))
     try:
-        async for index, outcome in transport.send(parcels, wire):
-            step("after_reply")
-            unanswered.discard(index)
-            place = wire.reply(index, outcome)
-            await ending.outcome(packed[index], wire.verdict(index, outcome), place)
+        async with aclosing(transport.send(parcels, wire)) as answers:
+            async for index, outcome in answers:
+                step("after_reply")
+                unanswered.discard(index)
+                place = wire.reply(index, outcome)
+                await ending.outcome(packed[index], wire.verdict(index, outcome), place)
     finally:
         # A transport that breaks its promise (or is cut off) leaves nothing behind: what was begun is in doubt.
         for index in unanswered:
@@ -106,12 +109,14 @@ async def deliver(run: Run, lane: Lane, transport: Transport, hands: Hands) -> B
     return Batch(len(claims))
 
 
-def _pack(
+async def _pack(
     claims: Sequence[Claimed], contents: Sequence[Content | KakitomeError], lane: Lane, ending: _Ending
 ) -> tuple[list[Parcel], list[Claimed]]:
     """Contents into bytes. What cannot be made is settled as unrenderable; the others do not wait for it."""
     parcels, packed = [], []
-    for claimed, content in zip(claims, contents, strict=True):
+    for index, (claimed, content) in enumerate(zip(claims, contents, strict=True)):
+        if index % BREATH == 0:
+            await asyncio.sleep(0)
         try:
             if isinstance(content, KakitomeError):
                 raise content

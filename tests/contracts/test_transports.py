@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncGenerator, Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Any, Literal
@@ -69,7 +69,7 @@ class TestOutbox(TransportContract):
         class Noting(OutboxTransport):
             """A file names no envelope: who was meant is noted on the way."""
 
-            def send(self, parcels: Sequence[Parcel], wire: Wire) -> AsyncIterator[tuple[int, Outcome]]:
+            def send(self, parcels: Sequence[Parcel], wire: Wire) -> AsyncGenerator[tuple[int, Outcome], None]:
                 recipients.update((far_sides.stem(one), one.recipient) for one in parcels)
                 return super().send(parcels, wire)
 

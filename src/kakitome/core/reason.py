@@ -41,13 +41,33 @@ def reason(attempt: AttemptView | None) -> Reason:
     if kind in ("deferred", "rejected") and isinstance(answer, dict):
         return Reason(_key(kind, answer.get("code")), _answer(answer))
     if kind == "uncertain":
-        said = str(told.get("reason") or "no valid reply")
-        return Reason("no-reply", f"{said[0].upper()}{said[1:]}.")
+        return Reason("no-reply", _silence(str(told.get("reason", ""))))
     if kind == "accepted":
         return Reason(kind, _answer(answer))
     if attempt.cause is None:
         return OPEN
     return _OF_CAUSE.get(attempt.cause) or Reason(_key(attempt.cause), f"It ended as {attempt.cause.value}.")
+
+
+_SILENCES: dict[str, str] = {
+    "timeout": "No reply came in time.",
+    "connection_lost": "The connection broke before the reply.",
+    "truncated": "The reply broke off.",
+    "unreadable": "The reply could not be read.",
+    "unreadable_reply": "The reply could not be read.",
+    "too_long": "The reply was too long to be one.",
+    "no_message_id": "The provider said yes and named no message id.",
+    "no_outcome": "Kakitome lost sight of it by a mistake of its own.",
+}
+
+
+def _silence(slug: str) -> str:
+    """Why there was no valid reply, as a sentence. `http_503` and `error:NAME` carry their own figure or name."""
+    if slug.startswith("http_"):
+        return f"The provider answered HTTP {slug[5:]}, which does not say whether it took the mail."
+    if slug.startswith("error:"):
+        return f"Kakitome tripped over an error of its own ({slug[6:]}) while the mail was on the wire."
+    return _SILENCES.get(slug, "No valid reply came.")
 
 
 def _told(outcome: bytes) -> dict[str, Any]:

@@ -6,7 +6,7 @@ sleeps for its own reasons and never raises for a parcel: whatever happens becom
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from typing import Protocol
 
 import msgspec
@@ -67,10 +67,11 @@ class Transport(Protocol):
     @property
     def capabilities(self) -> Capabilities: ...
 
-    def send(self, parcels: Sequence[Parcel], wire: Wire) -> AsyncIterator[tuple[int, Outcome]]:
+    def send(self, parcels: Sequence[Parcel], wire: Wire) -> AsyncGenerator[tuple[int, Outcome], None]:
         """Yield (index, outcome) once for each parcel, in any order; `Released` for those that the wire refused.
 
-        `Uncertain` only for what may have been accepted: no valid reply after `begin`.
+        `Uncertain` only for what may have been accepted: no valid reply after `begin`. `aclose` ends the batch: when
+        it returns, nothing of it is written any more.
         """
         ...
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from enum import StrEnum
-from typing import Protocol, cast
+from typing import Protocol
 
 import msgspec
 
@@ -104,13 +104,6 @@ def parcel(
 
 def parcels(count: int) -> list[Parcel]:
     return [parcel(number) for number in range(1, count + 1)]
-
-
-def sending(
-    transport: Transport, mails: Sequence[Parcel], wire: ScriptedWire
-) -> AsyncGenerator[tuple[int, Outcome], None]:
-    """`transport.send`, to be closed with `aclosing`: an `async for` that is left does not end the batch by itself."""
-    return cast(AsyncGenerator[tuple[int, Outcome], None], transport.send(mails, wire))
 
 
 async def outcomes(transport: Transport, mails: Sequence[Parcel], wire: ScriptedWire) -> list[Outcome]:

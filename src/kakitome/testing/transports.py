@@ -16,7 +16,7 @@ from kakitome.core.errors import LedgerUnavailable
 from kakitome.core.ids import message_text
 from kakitome.core.outcome import Accepted, Outcome, Released
 from kakitome.ports.transport import Parcel, Transport
-from kakitome.testing.parcels import FarSide, ScriptedWire, only_batch, outcomes, parcel, parcels, sending
+from kakitome.testing.parcels import FarSide, ScriptedWire, only_batch, outcomes, parcel, parcels
 
 
 class TransportContract:
@@ -192,7 +192,7 @@ class TransportContract:
 
         async def cut() -> int:
             async with self._open(places=1) as transport:
-                async with aclosing(sending(transport, mails, wire)) as batch:
+                async with aclosing(transport.send(mails, wire)) as batch:
                     await anext(batch)
                     asked = len(wire.asked)
                 await outcomes(transport, [parcel(99)], ScriptedWire())
@@ -228,7 +228,7 @@ class TransportContract:
 
         async def most() -> None:
             async with self._open(places=3) as transport:
-                async with aclosing(sending(transport, parcels(12), wire)) as batch:
+                async with aclosing(transport.send(parcels(12), wire)) as batch:
                     async for _ in batch:
                         wire.open -= 1
                 assert wire.most <= transport.capabilities.places

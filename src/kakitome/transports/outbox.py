@@ -4,7 +4,7 @@ transport."""
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from pathlib import Path
 
 from kakitome.core.ids import message_text
@@ -23,7 +23,7 @@ class OutboxTransport:
     def capabilities(self) -> Capabilities:
         return Capabilities(places=1, events=False, envelope_differs=True, raw=True, timeout=60.0)
 
-    async def send(self, parcels: Sequence[Parcel], wire: Wire) -> AsyncIterator[tuple[int, Outcome]]:
+    async def send(self, parcels: Sequence[Parcel], wire: Wire) -> AsyncGenerator[tuple[int, Outcome], None]:
         for index, parcel in enumerate(parcels):
             if not (await wire.ready(index) and await wire.turn(index) and wire.begin(index)):
                 yield index, Released("withdrawn")
