@@ -21,6 +21,8 @@ from typing import Any
 HERE = Path("demo")
 LIST = "examples/newsletter/recipients.csv"
 KAKITOME = [str(Path(sys.executable).with_name("kakitome")), "--config", str(HERE / "kakitome.toml")]
+CAMPAIGNS = ("newsletter-2026-11", "newsletter-2026-12")
+LETTER = "冬の便箋が届きました"
 TOPICS = [f"arn:aws:sns:us-east-1:000000000000:kakitome-{kind}" for kind in ("bounces", "deliveries", "actions")]
 
 CONFIGURATION = """\
@@ -64,20 +66,20 @@ def main() -> int:
         stack.enter_context(simulator(smtp, http, api))
         stack.enter_context(server(api))
         put_templates()
-        first = campaign("newsletter-2026-11", "newsletter")
+        codes = [campaign(CAMPAIGNS[0])]
         single_mails()
         say("Waiting for the provider's events: who got it, who bounced, who complained.")
-        wait_for_events("newsletter-2026-11")
-        second = campaign("newsletter-2026-12", "newsletter")
-        wait_for_events("newsletter-2026-12")
+        wait_for_events(CAMPAIGNS[0])
+        codes.append(campaign(CAMPAIGNS[1]))
+        wait_for_events(CAMPAIGNS[1])
         account()
     goodbye()
-    return 3 if 3 in (first, second) else 0
+    return 3 if 3 in codes else 0
 
 
 def put_templates() -> None:
     say("Two templates: a newsletter in MJML, a booking in HTML. Each put makes a version that never changes.")
-    folder = "examples/newsletter/newsletter"
+    letter, booking = "examples/newsletter/newsletter", "examples/booking/booking-made"
     run(
         "template",
         "put",
@@ -85,17 +87,30 @@ def put_templates() -> None:
         "--from",
         "かきとめ舎 <letters@example.com>",
         "--subject",
-        "{{ 氏名 }}様へ・冬の便箋が届きました",
+        f"{{{{ 氏名 }}}}様へ・{LETTER}",
         "--mjml",
-        f"{folder}.mjml",
+        f"{letter}.mjml",
         "--text",
-        f"{folder}.txt",
+        f"{letter}.txt",
+    )
+    run(
+        "template",
+        "put",
+        "booking-made",
+        "--from",
+        "Kakitome Inn <stay@example.com>",
+        "--subject",
+        "ご予約を承りました / Your booking is made: {{ booking }}",
+        "--html",
+        f"{booking}.html",
+        "--text",
+        f"{booking}.txt",
     )
 
 
-def campaign(name: str, template: str) -> int:
+def campaign(name: str) -> int:
     say(f"Campaign {name}: first what it would do, then do it.")
-    words = ["--list", LIST, "--template", template, "--stream", "newsletter", "--name", name]
+    words = ["--list", LIST, "--template", "newsletter", "--stream", "newsletter", "--name", name]
     run("campaign", "plan", *words)
     code = run("campaign", "start", *words, may_fail=True)
     if code == 1:
@@ -105,24 +120,31 @@ def campaign(name: str, template: str) -> int:
 
 def single_mails() -> None:
     say("Three single mails. The key makes asking twice harmless: run this again and no second mail goes out.")
-    for number, (to, subject) in enumerate(
+    for number, (to, name) in enumerate(
         (
-            ("高橋㈱ <takahashi@example.jp>", "ご予約①を承りました"),
-            ("Ada Lovelace <ada@example.com>", "Your booking is made 🎉"),
-            ("bounce+booking@simulator.example", "This one will come back"),
+            ("takahashi@example.jp", "高橋㈱"),
+            ("ada@example.com", "Ada Lovelace"),
+            ("bounce+booking@simulator.example", "Nobody"),
         ),
         start=1,
     ):
+        facts = {
+            "name": name,
+            "booking": f"K-{number:04}",
+            "hotel": "書留館 Kakitome Inn",
+            "arrival": "2026-12-24",
+            "departure": "2026-12-26",
+            "guests": "2",
+            "url": f"https://example.com/bookings/K-{number:04}",
+        }
+        values = [word for pair in facts.items() for word in ("--var", "=".join(pair))]
         run(
             "send",
-            "--from",
-            "Kakitome Inn <inn@example.com>",
             "--to",
-            to,
-            "--subject",
-            subject,
-            "--text",
-            "Thank you. We look forward to your stay.\n",
+            f"{name} <{to}>",
+            "--template",
+            "booking-made",
+            *values,
             "--idempotency-key",
             f"demo-{number}",
         )
@@ -141,16 +163,17 @@ def wait_for_events(name: str) -> None:
 
 def account() -> None:
     """The figures, against the provider's own record."""
-    sent = sum(
-        asked("campaign", "status", name)["rows"]["sent"] for name in ("newsletter-2026-11", "newsletter-2026-12")
-    )
+    rows = [asked("campaign", "status", name)["rows"] for name in CAMPAIGNS]
+    sent, doubtful = sum(r["sent"] for r in rows), sum(r["unresolved"] for r in rows)
     lines = (HERE / "accepted.jsonl").read_text(encoding="utf-8").splitlines()
-    letters = sum(json.loads(line)["subject"].endswith("便箋が届きました") for line in lines)
+    letters = sum(json.loads(line)["subject"].endswith(LETTER) for line in lines)
     say(f"Kakitome says that {sent} newsletters were sent. The provider's own record says {letters}.")
-    run("campaign", "status", "newsletter-2026-11")
-    run("campaign", "status", "newsletter-2026-12")
-    if sent != letters:
-        raise SystemExit("These must be equal. Please report this with the folder demo/.")
+    if doubtful:
+        say(f"{doubtful} were on the wire when this was killed, and nothing proves what became of them: you decide.")
+    for name in CAMPAIGNS:
+        run("campaign", "status", name)
+    if not sent <= letters <= sent + doubtful:
+        raise SystemExit("These must agree. Please report this with the folder demo/.")
 
 
 def goodbye() -> None:

@@ -10,23 +10,20 @@ A named step (`step("…")`) is where a test may pull the plug.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+import logging
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from random import Random
 
 from kakitome.core import decide
-from kakitome.core.address import parse_address
-from kakitome.core.content import Content
-from kakitome.core.errors import KakitomeError, LedgerUnavailable
-from kakitome.core.ids import message_text
+from kakitome.core.errors import LedgerUnavailable
 from kakitome.core.lane import Lane
 from kakitome.core.message import Claimed, Run, Settlement
-from kakitome.core.mime import message_id_for, mime
 from kakitome.core.outcome import STOPS, Accepted, Breadth, Outcome, Released, Unavailable, Uncertain
-from kakitome.core.pacing import LATEST_MS, Grant
-from kakitome.core.policy import Kind
+from kakitome.core.pacing import LATEST_MS
+from kakitome.core.policy import InDoubt, Kind
+from kakitome.packing import packed
 from kakitome.ports.accounts import Limits
 from kakitome.ports.clock import Clock
 from kakitome.ports.ledger import Ledger
@@ -34,8 +31,9 @@ from kakitome.ports.renderer import Renderer
 from kakitome.ports.transport import Parcel, Transport
 from kakitome.ports.workers import MarkKind, Marks
 
+log = logging.getLogger("kakitome.deliver")
+
 BATCH = 256
-BREATH = 16  # mails that are made without a pause: a request to this process waits a millisecond or two, not thirty
 CHECK_LASTS = 1.0  # seconds; "at most 1 s before the completing write"
 CHECK_AGAIN = 0.5
 SETTLE_EVERY = {Kind.TRANSACTIONAL: 0.05, Kind.BULK: 1.0}  # seconds; until then the marks know the replies
@@ -69,97 +67,84 @@ class Batch:
 async def deliver(run: Run, lane: Lane, transport: Transport, hands: Hands) -> Batch:
     """Take one batch of the run through the lane, to its last settlement."""
     ledger, clock, step = hands.ledger, hands.clock, hands.step
-    ids = await ledger.messages.due(run.id, BATCH, clock.now())
+    ids = await ledger.messages.due(run.id, _most(run, transport), clock.now())
     if not ids:
         return Batch(0)
-    limits = Limits(lane.rate, lane.quota)
-    grant = await ledger.accounts.slots(lane.account, lane.name, limits, len(ids), clock.now())
+    # Each span is taken from both clocks at one moment: a wall clock that jumps later moves no slot and no lease.
+    asked_at, asked = clock.monotonic(), clock.now()
+    grant = await ledger.accounts.slots(lane.account, lane.name, Limits(lane.rate, lane.quota), len(ids), asked)
     if not grant.count:
         return Batch(0, grant.until, grant.reason)
+    slots = [asked_at + (grant.slot(k) - asked) / 1000 for k in range(grant.count)]
 
     # The claim is the intent: it is durable before the first byte goes out.
     step("before_claim")
     claimed_at, now = clock.monotonic(), clock.now()
-    lease = int(max(grant.slot(grant.count - 1), now)) + lane.timeout + lane.margin
-    claims = await ledger.messages.claim(ids[: grant.count], hands.worker, lane.name, lease, now)
+    lease = int(1000 * max(0.0, slots[-1] - claimed_at)) + lane.timeout + lane.margin
+    claims = await ledger.messages.claim(ids[: grant.count], hands.worker, lane.name, now + lease, now)
     step("after_claim")
-    if not claims:
-        return Batch(0)
-
-    ending = _Ending(run, lane, hands)
-    contents = await hands.renderer.render(run, claims)
-    parcels, packed = await _pack(claims, contents, lane, ending)
-    step("after_render")
-
-    wire = _Wire(packed, grant, claimed_at + (lease - now) / 1000, lane, hands)
-    unanswered = set(range(len(packed)))
-    try:
-        async with aclosing(transport.send(parcels, wire)) as answers:
-            async for index, outcome in answers:
-                step("after_reply")
-                unanswered.discard(index)
-                place = wire.reply(index, outcome)
-                await ending.outcome(packed[index], wire.verdict(index, outcome), place)
-    finally:
-        # A transport that breaks its promise (or is cut off) leaves nothing behind: what was begun is in doubt.
-        for index in unanswered:
-            await ending.outcome(packed[index], *wire.unanswered(index))
-        await ending.flush()
-    step("after_batch")
+    if claims:
+        wire = _Wire(slots if grant.spacing else None, claimed_at + lease / 1000, lane, hands)
+        await _send(run, lane, claims, transport, wire, hands)
     return Batch(len(claims))
 
 
-async def _pack(
-    claims: Sequence[Claimed], contents: Sequence[Content | KakitomeError], lane: Lane, ending: _Ending
-) -> tuple[list[Parcel], list[Claimed]]:
-    """Contents into bytes. What cannot be made is settled as unrenderable; the others do not wait for it."""
-    parcels, packed = [], []
-    for index, (claimed, content) in enumerate(zip(claims, contents, strict=True)):
-        if index % BREATH == 0:
-            await asyncio.sleep(0)
-        try:
-            if isinstance(content, KakitomeError):
-                raise content
-            parcels.append(_parcel(claimed, content, lane))
-        except KakitomeError as error:
-            ending.add(decide.unrenderable(claimed, error))
-        else:
-            packed.append(claimed)
-    return parcels, packed
+def _most(run: Run, transport: Transport) -> int:
+    """How many messages one look takes. Of what may never go twice, none waits in a worker's hands."""
+    return min(BATCH, transport.capabilities.places) if run.policy.in_doubt is InDoubt.HOLD else BATCH
 
 
-def _parcel(claimed: Claimed, content: Content, lane: Lane) -> Parcel:
-    sender = parse_address(lane.sender or content.sender.address, allow_local_domain=True)
-    public = message_text(claimed.id)
-    return Parcel(
-        message=claimed.id,
-        fence=claimed.fence,
-        sender=sender.envelope,
-        recipient=parse_address(claimed.address, allow_local_domain=True).envelope,
-        content=content,
-        raw=mime(
-            content,
-            message_id=message_id_for(public, sender.domain),
-            date=datetime.fromtimestamp(claimed.first_claimed / 1000, UTC),
-        ),
-        correlation={"kakitome_message": public, "kakitome_attempt": str(claimed.fence)},
-    )
+async def _send(
+    run: Run, lane: Lane, claims: Sequence[Claimed], transport: Transport, wire: _Wire, hands: Hands
+) -> None:
+    """Render, hand over, settle. However it ends, each of the claims is settled."""
+    ending = _Ending(run, lane, hands)
+    unanswered = {claimed.id: claimed for claimed in claims}
+    try:
+        for claimed, made in zip(claims, await packed(run, claims, lane, hands.renderer), strict=True):
+            if isinstance(made, Parcel):
+                wire.take(claimed, made)
+            else:
+                ending.add(decide.unrenderable(unanswered.pop(claimed.id), made))
+        hands.step("after_render")
+        async with aclosing(transport.send(wire.parcels, wire)) as answers:
+            async for index, outcome in answers:
+                hands.step("after_reply")
+                claimed = unanswered.pop(wire.parcels[index].message)
+                place = wire.reply(index, outcome)
+                await ending.outcome(claimed, wire.verdict(index, outcome), place)
+    finally:
+        # Whoever breaks a promise here (or is cut off) leaves nothing behind: what was begun is in doubt.
+        wire.end()
+        for claimed in unanswered.values():
+            await ending.outcome(claimed, *wire.unanswered(claimed))
+        await ending.flush()
+    hands.step("after_batch")
 
 
 class _Wire:
     """The permission to write, given parcel by parcel at the last moment."""
 
-    def __init__(self, claims: Sequence[Claimed], grant: Grant, lease_ends: float, lane: Lane, hands: Hands) -> None:
-        self._claims = claims
-        self._lane = lane
+    def __init__(self, slots: Sequence[float] | None, lease_ends: float, lane: Lane, hands: Hands) -> None:
+        """All in monotonic seconds. `slots` None: as soon as there is a place."""
+        self.parcels: list[Parcel] = []
+        self._claims: list[Claimed] = []
         self._hands = hands
-        self._latest_start = lease_ends - lane.timeout / 1000  # monotonic: a clock that jumps moves no deadline
-        now, mono = hands.clock.now(), hands.clock.monotonic()
-        self._slots = [mono + (grant.slot(k) - now) / 1000 for k in range(len(claims))] if grant.spacing else None
+        self._slots = slots
+        self._latest_start = lease_ends - lane.timeout / 1000
         self._checked = float("-inf")
         self._withdrawn: dict[int, str] = {}
         self._places: dict[int, int] = {}
         self._checking = asyncio.Lock()
+        self._is_over = False
+
+    def take(self, claimed: Claimed, parcel: Parcel) -> None:
+        self._claims.append(claimed)
+        self.parcels.append(parcel)
+
+    def end(self) -> None:
+        """Nothing begins any more: from here on the claims are settled, and may be somebody else's."""
+        self._is_over = True
 
     async def ready(self, index: int) -> bool:
         async with self._checking:  # those who come while one looks need not look again
@@ -169,8 +154,8 @@ class _Wire:
 
     async def turn(self, index: int) -> bool:
         clock = self._hands.clock
-        if self._slots is not None and (wait := self._slots[index] - clock.monotonic()) > 0:
-            await clock.sleep(wait)
+        while self._slots is not None and (wait := self._slots[index] - clock.monotonic()) > 0:
+            await clock.sleep(wait)  # again, where a timer fired early
         return await self.ready(index)
 
     async def _check(self) -> None:
@@ -196,7 +181,7 @@ class _Wire:
     def _refusal(self, index: int, now: float) -> str | None:
         if index in self._withdrawn:
             return self._withdrawn[index]
-        if self._hands.stopping():
+        if self._is_over or self._hands.stopping():
             return "stopping"
         if now > self._latest_start:
             return "lease"  # this process may have been stopped for an hour: somebody else decides by now
@@ -218,10 +203,10 @@ class _Wire:
             )
         return place
 
-    def unanswered(self, index: int) -> tuple[Outcome, int | None]:
-        """The outcome of a parcel for which the transport gave none."""
-        place = self._places.get(index)
-        return (Released("transport") if place is None else Uncertain("no_outcome")), place
+    def unanswered(self, claimed: Claimed) -> tuple[Outcome, int | None]:
+        """The outcome of a claim for which nobody gave one."""
+        place = next((place for index, place in self._places.items() if self._claims[index] is claimed), None)
+        return (Released("not begun") if place is None else Uncertain("no_outcome")), place
 
     def verdict(self, index: int, outcome: Outcome) -> Outcome:
         """What the transport gave back unsent, with the reason that it cannot know."""
@@ -249,30 +234,31 @@ class _Ending:
 
     async def outcome(self, claimed: Claimed, outcome: Outcome, place: int | None) -> None:
         clock = self._hands.clock
-        if isinstance(outcome, Unavailable):
-            await self._stop(outcome)
         self.add(
             decide.settlement(claimed, outcome, self._run.policy, self._lane.horizons, clock.now(), self._hands.random),
             place,
         )
+        if isinstance(outcome, Unavailable):
+            await self._stop(outcome)
         if clock.monotonic() - self._flushed >= SETTLE_EVERY[self._run.policy.kind]:
             await self.flush()
 
     async def flush(self) -> None:
         if self._settlements:
-            settlements, places = self._settlements, self._places
-            self._settlements, self._places = [], []
+            settlements, places = list(self._settlements), list(self._places)
             self._hands.step("before_settle")
-            await self._settle(settlements)
+            await self._written(lambda now: self._hands.ledger.messages.settle(settlements, now))
             self._hands.step("after_settle")
+            # Only now: who is cut off while the ledger is slow settles again, and twice is as good as once.
+            self._settlements, self._places = [], []
             self._hands.marks.clear(places)
         self._flushed = self._hands.clock.monotonic()
 
-    async def _settle(self, settlements: list[Settlement]) -> None:
+    async def _written(self, write: Callable[[int], Awaitable[object]]) -> None:
         """What is known must not be forgotten because the disk is full: ask until the ledger takes it."""
         while True:
             try:
-                await self._hands.ledger.messages.settle(settlements, self._hands.clock.now())
+                await write(self._hands.clock.now())
                 return
             except LedgerUnavailable:
                 await self._hands.clock.sleep(1.0)
@@ -283,8 +269,8 @@ class _Ending:
             return
         self._stopped.add(outcome.reason)
         stop = STOPS[outcome.reason]
-        now = self._hands.clock.now()
         gate = f"lane:{self._lane.name}" if stop.breadth is Breadth.LANE else f"account:{self._lane.account}"
         detail = outcome.reply.text if outcome.reply else ""
-        until = outcome.until or now + stop.pause_ms
-        await self._hands.ledger.accounts.stop(gate, outcome.reason, until, detail, now)
+        until = outcome.until or self._hands.clock.now() + stop.pause_ms
+        accounts = self._hands.ledger.accounts
+        await self._written(lambda now: accounts.stop(gate, outcome.reason, until, detail, now))

@@ -27,7 +27,9 @@ LOOKS = 8
 async def reap(ledger: Ledger, hosts: Hosts, clock: Clock, step: Callable[[str], None] = lambda _: None) -> Reaped:
     """End the claims of workers of this host that are certainly gone. A restart so waits for no lease."""
     whole = Reaped()
-    for worker in await ledger.workers.all():
+    known = await ledger.workers.all()
+    hosts.tidy([worker.id for worker in known])
+    for worker in known:
         if not hosts.certainly_gone(worker):
             continue
         step("before_reap")

@@ -37,7 +37,11 @@ from kakitome.config import (
     LedgerTable,
     StreamTable,
 )
+from kakitome.core.template import TemplateSource
+from kakitome.lists import open_list
 from kakitome_simulator.remote import Remote
+
+ROWS = 12_000
 
 
 class Plan(msgspec.Struct, kw_only=True):
@@ -58,6 +62,8 @@ class Plan(msgspec.Struct, kw_only=True):
     neighbourhood: str = "2s"
     faults: list[str] = []
     play: str = "kills"  # or: stopped, naive
+    door_step: str = ""
+    door_kills: int = 0
     workers: int = 1  # how many live at the same time
     margin: str = "1m"
     timeout: str = "5s"
@@ -71,7 +77,7 @@ def main(plan: Plan) -> judge.Report:
             return naive_rounds(plan, remote, accepted)
         config = configuration(plan, remote)
         with open_door(plan, remote, config):
-            (stopped if plan.play == "stopped" else rounds)(plan, config)
+            {"stopped": stopped, "import": imports}.get(plan.play, rounds)(plan, config)
             fork_and_wait(lambda: victim.finish(config, "faults", plan.events != "none"))
         return judge.judge(config, accepted, plan.folder / "acknowledged")
     finally:
@@ -85,6 +91,19 @@ def stopped(plan: Plan, config: Config) -> None:
     fork_and_wait(lambda: victim.finish(config, "faults", plan.events != "none"))
     os.kill(sleeper, signal.SIGCONT)
     wait_for_death(sleeper, 2.0)
+
+
+def imports(plan: Plan, config: Config) -> None:
+    """The import of a list is killed at the step, again and again, and ends all the same with each row once."""
+    path = plan.folder / "list.csv"
+    path.write_text("email\n" + "".join(f"r{n}@example.com\n" for n in range(ROWS)))
+    reader = open_list(path)
+    source = TemplateSource(name="t", sender="a@example.com", subject="Hi", text="x")
+    template = msgspec.json.encode(source)
+    for life in range(plan.kills):
+        step = victim.crash_at(plan.step, 1 + life % 2)
+        wait_for_death(fork(lambda step=step: victim.import_list(config, reader, template, step)), 20.0)  # type: ignore[misc]
+    fork_and_wait(lambda: victim.import_list(config, reader, template, victim.no_step))
 
 
 def fall_asleep(plan: Plan, config: Config) -> int:
@@ -215,13 +234,14 @@ def configuration(plan: Plan, remote: Remote) -> Config:
 
 
 class open_door:  # noqa: N801 - reads as the statement that it is
-    """Events come in through a process that nobody kills; with `events` none, nobody opens."""
+    """Events come in through a process that is killed only where the play says so (`door_step`): then it dies there
+    every time, and another one takes its place. With `events` none, nobody opens."""
 
     def __init__(self, plan: Plan, remote: Remote, config: Config) -> None:
         self._pid = 0
         if plan.events != "none":
             listener = socket.create_server(("127.0.0.1", 0))
-            self._pid = fork(lambda: door.stand(config, listener, plan.folder / "sns.pem"))
+            self._pid = fork(lambda: keep_open(plan, config, listener))
             remote.events_to(f"http://127.0.0.1:{listener.getsockname()[1]}/events/ses")
             listener.close()
 
@@ -230,8 +250,16 @@ class open_door:  # noqa: N801 - reads as the statement that it is
 
     def __exit__(self, *_: object) -> None:
         if self._pid:
-            os.kill(self._pid, signal.SIGKILL)
+            os.killpg(self._pid, signal.SIGKILL)
             os.waitpid(self._pid, 0)
+
+
+def keep_open(plan: Plan, config: Config, listener: socket.socket) -> None:
+    os.setpgrp()
+    for life in range(plan.door_kills):
+        step = victim.crash_at(plan.door_step, 20 + life)
+        os.waitpid(fork(lambda step=step: door.stand(config, listener, plan.folder / "sns.pem", step)), 0)  # type: ignore[misc]
+    door.stand(config, listener, plan.folder / "sns.pem", victim.no_step)
 
 
 if __name__ == "__main__":

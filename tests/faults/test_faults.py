@@ -87,6 +87,25 @@ def test_every_step(tmp_path: Path, step: str) -> None:
     assert report["doubled"] == []
 
 
+@pytest.mark.parametrize("step", ["before_append", "after_append", "before_seal", "after_seal"])
+def test_import(tmp_path: Path, step: str) -> None:
+    """A list that is killed at every other chunk goes on where it was; every row is there once."""
+    report = play(tmp_path, play="import", step=step, kills=4, events="none", seed=19)
+    assert_nothing_lost(report)
+    assert report["messages"] == report["accepted"] == 12_000
+    assert report["doubled"] == []
+
+
+@pytest.mark.parametrize("step", ["before_fold", "after_fold"])
+def test_events_while_their_door_dies(tmp_path: Path, step: str) -> None:
+    """An event is acknowledged only when it is durable: the provider brings it again, and twice is once."""
+    report = play(tmp_path, door_step=step, door_kills=5, kills=6, shortest_ms=300, longest_ms=600, seed=21)
+    assert report["accepted"] > 100  # the door dies at its 20th event or a little later
+    assert_nothing_lost(report)
+    assert report["doubled"] == []
+    assert report["unresolved"] == []
+
+
 def test_two_processes(tmp_path: Path) -> None:
     """Two workers on one file, both killed again and again."""
     report = play(tmp_path, workers=2, kills=20 * LENGTH, seed=7)

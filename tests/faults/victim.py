@@ -15,10 +15,12 @@ from random import Random
 
 from kakitome.accept import Handed, accept
 from kakitome.app import Instance, opened
+from kakitome.campaign import open_run, take_in
 from kakitome.config import Config
 from kakitome.core.lifecycle import OPEN, State
 from kakitome.core.message import Admitted
 from kakitome.core.submission import MessageRequest
+from kakitome.lists import ListFile
 from kakitome.ports.reads import Search
 
 BURST = 5
@@ -100,6 +102,20 @@ async def _feed(instance: Instance, acknowledged: Path, seed: int, stream: str, 
 def _mail(name: str, stream: str) -> Handed:
     request = MessageRequest(sender="a@example.com", to=[f"u{name}@example.com"], subject="Hi", text="x", stream=stream)
     return Handed(request, key=name)
+
+
+def import_list(config: Config, reader: ListFile, template: bytes, step: Callable[[str], None]) -> None:
+    """Take a list in, to its last row."""
+    asyncio.run(_import_list(config, reader, template, step))
+
+
+async def _import_list(config: Config, reader: ListFile, source: bytes, step: Callable[[str], None]) -> None:
+    async with opened(config, step=step) as instance:
+        now = instance.clock.now()
+        template = await instance.ledger.templates.put("t", "t", source, now)
+        run = await open_run("faults", "faults", instance.policy("faults"), template, {}, instance.office())
+        await take_in(reader, run, now, instance.office())
+        await instance.ledger.runs.move(run.id, "running", "test", now)
 
 
 def finish(config: Config, stream: str, traffic: bool) -> None:

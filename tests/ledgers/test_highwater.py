@@ -54,7 +54,7 @@ def test_a_restored_ledger_is_held_until_somebody_releases_it(tmp_path: Path) ->
         assert await claimed(ledger, id) == 0
         await admit(ledger)  # what is handed in now is accepted all the same
 
-        assert await ledger.release("ada", NOW)
+        assert await ledger.release("ada", "compared with SES", NOW)
         assert await claimed(ledger, id) == 1
         await ledger.close()
 

@@ -26,7 +26,7 @@ async def verify(args: Namespace, out: Out) -> int:
 
 async def release(args: Namespace, out: Out) -> int:
     async with session.instance(args, out) as instance:
-        released = await instance.ledger.release(session.who(args), instance.clock.now())
+        released = await instance.ledger.release(session.who(args), args.note, instance.clock.now())
     if out.json:
         out.document({"released": released})
     else:

@@ -23,7 +23,7 @@ from kakitome.core.plan import Plan
 from kakitome.lists import BadRow, ListFile, RejectsFile, open_list
 from kakitome.ports.records import TemplateVersion
 
-NO_COST = "The price of this lane is not configured."
+NO_COST = "This version does not know what a lane costs."
 SHOWN = 10
 
 

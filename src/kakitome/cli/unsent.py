@@ -19,13 +19,14 @@ from kakitome.start import campaign
 async def unsent(args: Namespace, out: Out) -> int:
     async with session.instance(args, out) as instance:
         groups = await verb.unsent(instance.ledger, await session.working(instance), instance.clock.now())
+        held = await instance.ledger.held()
     if out.json:
-        out.document({"groups": [_group(group, args) for group in groups]})
+        out.document({"groups": [_group(group, args) for group in groups], "held": held})
     elif groups:
         _show(groups, args, out)
-    else:
+    elif not held:
         out.line("Nothing waits for a person.")
-    return 3 if groups else 0
+    return 3 if groups or held else 0
 
 
 def _group(group: verb.Group, args: Namespace) -> dict[str, object]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import fcntl
 import os
 import socket
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 from kakitome.hosts.marks import MarkFile, read_marks
@@ -39,8 +39,12 @@ class LocalHost:
     def certainly_gone(self, worker: WorkerRecord) -> bool:
         if (worker.host, worker.boot) != (self._host, self._boot) or worker.id in self._held:
             return False
+        return self._is_free(self._lock(worker.id))
+
+    @staticmethod
+    def _is_free(lock: Path) -> bool:
         try:
-            fd = os.open(self._lock(worker.id), os.O_RDWR | os.O_CLOEXEC)
+            fd = os.open(lock, os.O_RDWR | os.O_CLOEXEC)
         except FileNotFoundError:
             return False  # not seen is not gone: another container may have the same host name
         try:
@@ -59,6 +63,13 @@ class LocalHost:
         self._lock(worker.id).unlink(missing_ok=True)
         if (fd := self._held.pop(worker.id, None)) is not None:
             os.close(fd)
+
+    def tidy(self, known: Collection[str]) -> None:
+        """Delete what workers left that the ledger knows no more: a reaper died between the ledger and `forget`."""
+        for lock in self._folder.glob("*.lock"):
+            if lock.stem not in known and self._is_free(lock):
+                lock.with_suffix(".marks").unlink(missing_ok=True)
+                lock.unlink(missing_ok=True)
 
     def _lock(self, worker: str) -> Path:
         return self._folder / f"{worker}.lock"

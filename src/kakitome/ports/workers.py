@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Sequence
 from enum import IntEnum
 from typing import Protocol
 
@@ -97,9 +97,10 @@ class Hosts(Protocol):
         """The marks that a gone worker left; None where there is no file. A torn place counts as on the wire."""
         ...
 
+    def tidy(self, known: Collection[str]) -> None:
+        """Delete the traces of gone workers that are not `known` to the ledger."""
+        ...
+
     def forget(self, worker: WorkerRecord) -> None:
         """Delete the traces of a worker that was reaped or ended."""
         ...
-
-
-MarkTable = Mapping[tuple[MessageId, Fence], Mark]

@@ -55,8 +55,8 @@ def held(db: Db) -> str | None:
     return None if reason is None else str(reason)
 
 
-def release(db: Db, who: str, now: int) -> bool:
+def release(db: Db, who: str, note: str, now: int) -> bool:
     there = bool(db.execute("delete from meta where key = ? returning 1", (HELD,)).fetchall())
     if there:
-        enter(db, now, "released", who=who)
+        enter(db, now, "released", who=who, note=note)
     return there

@@ -271,9 +271,9 @@ class SqliteLedger:
         """Why this ledger claims nothing: it was restored from a backup. None: it is not held."""
         return await self._reader.run(highwater.held)
 
-    async def release(self, who: str, now: int) -> bool:
+    async def release(self, who: str, note: str, now: int) -> bool:
         """A person's word that a restored ledger may send again."""
-        return await self._writer.run(lambda db: highwater.release(db, who, now))
+        return await self._writer.run(lambda db: highwater.release(db, who, note, now))
 
     @property
     def commits(self) -> int:
