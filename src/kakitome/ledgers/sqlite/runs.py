@@ -176,6 +176,7 @@ def append(db: Db, run: RunId, digest: str, batch: ImportBatch, due: int, now: i
 
 
 def _merge_addressees(db: Db) -> None:
+    # `or fail`: nothing can conflict, and `or abort` would keep a copy of each page that it may have to give back.
     db.execute("insert or fail into addressee select * from addressee_new order by hash, run, message")
     db.execute("delete from addressee_new")
 
