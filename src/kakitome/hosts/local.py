@@ -27,11 +27,17 @@ class LocalHost:
         self._held: dict[str, int] = {}
 
     def begin(self, worker: str) -> MarkFile:
-        """Take the worker's lock and make its marks, both before the ledger hears of it. Hold them until `forget`."""
-        fd = os.open(self._lock(worker), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        """Make the worker's marks and take its lock, both before the ledger hears of it. Hold them until `forget`.
+
+        The lock gets its name when it is held: who finds a free one may take its worker for gone.
+        """
+        marks = MarkFile(self._marks(worker), worker)  # refuses a name that is taken
+        lock = self._lock(worker)
+        fd = os.open(lock.with_suffix(".new"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        lock.with_suffix(".new").rename(lock)
         self._held[worker] = fd
-        return MarkFile(self._marks(worker), worker)
+        return marks
 
     def record(self, worker: str, now: int) -> WorkerRecord:
         return WorkerRecord(worker, self._host, self._boot, now)

@@ -44,6 +44,9 @@ class MarkFile:
         try:
             os.posix_fallocate(fd, 0, size)  # a full disk must show here, not as SIGBUS at a mark
             self._map = mmap.mmap(fd, size)
+        except OSError:
+            path.unlink()
+            raise
         finally:
             os.close(fd)
         head = HEADER.pack(MAGIC, VERSION, PLACES, worker.encode(), 0)[:-4]
@@ -79,7 +82,7 @@ def read_marks(path: Path) -> list[Mark] | None:
     """The marks in a file whose worker is gone; None where the file, or a mark's name in it, cannot be read."""
     try:
         data = path.read_bytes()
-    except FileNotFoundError:
+    except OSError:
         return None
     if len(data) < HEADER_SIZE + PLACES * PLACE_SIZE:
         return None
