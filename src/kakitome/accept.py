@@ -7,6 +7,7 @@ the durable write.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -72,7 +73,8 @@ async def accept(handed: Sequence[Handed], desk: Desk) -> list[Admitted | Kakito
         desk.step("after_admit")
         answers |= dict(zip(good, admitted, strict=True))
         for kind in {desk.stream(handed[index].request.stream)[0].kind for index in good}:
-            await desk.queue.ring(kind.value)
+            with suppress(Exception):  # what is acknowledged stays so: workers look for themselves, too
+                await desk.queue.ring(kind.value)
     return [answers[index] for index in range(len(handed))]
 
 
@@ -107,8 +109,11 @@ def _recipients(request: MessageRequest) -> list[Address]:
             f"The mail has {len(named)} recipients; one submission takes at most {MOST_RECIPIENTS}.",
             "Send a list as a campaign, or hand in several submissions.",
         )
-    addresses = [parse_address(parse_mailbox(text).address) for text in named]
-    return list({canonical(a): a for a in reversed(addresses)}.values())[::-1]
+    first: dict[str, Address] = {}
+    for text in named:
+        address = parse_address(parse_mailbox(text).address)
+        first.setdefault(canonical(address), address)
+    return list(first.values())
 
 
 async def _stored(request: MessageRequest, stream_sender: str | None, desk: Desk) -> Stored:
@@ -133,7 +138,9 @@ async def _from_template(request: MessageRequest, stream_sender: str | None, des
     if template is None:
         raise NotFound(f"There is no template {request.template!r}.", "kakitome template list shows those there are.")
     try:
-        preview = desk.renderer.preview(template, _texts(request.variables), parse_mailbox(request.to[0]))
+        preview = desk.renderer.preview(
+            template, _texts(request.variables), parse_mailbox([*request.to, *request.cc, *request.bcc][0])
+        )
     except TemplateError as error:
         raise TemplateError(f"Template {template.name!r}: {error.what}", error.remedy, **error.data) from error
     sender = request.sender or stream_sender

@@ -66,7 +66,8 @@ class TemplateRenderer:
         try:
             compiled = self._compiled(await self._templates.pinned(stored.template))
             variables = {name: str(value) for name, value in stored.variables.items()}
-            filled = compiled.render(variables, stored.content.to[0])
+            people = (*stored.content.to, *stored.content.cc, stored.content.sender)  # all others may be in Bcc
+            filled = compiled.render(variables, people[0])
         except KakitomeError as error:
             return error
         charset = filled.charset if stored.content.charset is Charset.UTF_8 else stored.content.charset
