@@ -260,9 +260,7 @@ def test_what_would_expire_before_it_may_go_is_refused(fields: dict[str, Any]) -
 
 async def template(shop: Workshop) -> None:
     """A template `hello` that reads `name`."""
-    source = TemplateSource(
-        name="hello", sender="t@example.com", subject="Hello {{ name }}", text="Dear {{ name }},\n", **more
-    )
+    source = TemplateSource(name="hello", sender="t@example.com", subject="Hello {{ name }}", text="Dear {{ name }},\n")
     await shop.ledger.templates.put("hello", "d", msgspec.json.encode(source), START)
 
 
