@@ -85,7 +85,7 @@ def test_without_configuration_nothing_leaves_this_machine(
     assert main(["--json", "unsent"]) == 0
     out, err = capsys.readouterr()
     assert "nothing leaves this machine" in err
-    assert json.loads(out) == {"groups": []}
+    assert json.loads(out) == {"groups": [], "held": None}
     assert (tmp_path / "kakitome-data" / "ledger.db").exists()
 
 

@@ -166,8 +166,9 @@ def house(file: Path) -> Iterator[House]:
             raise trouble[0]
         yield made[0]
     finally:
-        for stop in stops if thread.is_alive() else ():
-            stop()
+        for stop in stops:
+            with suppress(RuntimeError):  # the loop closed by itself a moment ago
+                stop()
         thread.join(PATIENCE)
     if trouble:
         raise trouble[0]
