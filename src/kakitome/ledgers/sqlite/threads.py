@@ -28,6 +28,9 @@ T = TypeVar("T")
 Piece = tuple[Callable[[Db], Any], "Future[Any]"]
 
 MOST_TOGETHER = 64
+PATIENCE = 30.0
+"""Seconds that a caller waits. Its work is withdrawn then, unless it had begun: that may still be committed, which is
+why `LedgerUnavailable` never says that nothing happened, and asking again is safe."""
 
 
 class Thread:
@@ -57,14 +60,23 @@ class Thread:
             raise LedgerUnavailable("The ledger is closed. Nothing was acknowledged.")
         future: Future[T] = Future()
         self._pieces.put((piece, future))
-        return await asyncio.wrap_future(future)
+        try:
+            async with asyncio.timeout(PATIENCE):  # `wait_for` of 3.11 swallows a cancellation now and then
+                return await asyncio.wrap_future(future)
+        except TimeoutError:
+            raise LedgerUnavailable(
+                f"The ledger was locked for {PATIENCE:.0f} s by another process. Nothing was acknowledged.",
+                "A stopped process may hold its lock: wake or kill it (ps -eo pid,stat,cmd | grep kakitome shows a T).",
+            ) from None
 
     def close(self) -> None:
         """Finish what was handed in before. Closing twice is closing once."""
         if not self._closed:
             self._closed = True
             self._pieces.put(None)
-            self._thread.join()
+            self._thread.join(PATIENCE)
+            if self._thread.is_alive():
+                return  # it waits for a lock that somebody holds; it ends with this process
             self._db.close()
             if self._high_water:
                 self._high_water.close()
