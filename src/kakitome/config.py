@@ -149,6 +149,8 @@ def _overlay(tree: dict[str, Any], environment: Mapping[str, str]) -> None:
         at = tree
         for part in parts[:-1]:
             at = at.setdefault(_spelt(at, part), {})
+            if not isinstance(at, dict):
+                raise ConfigurationError(f"{name} is below {part}, which is a value and no table.", key=part)
         at[_spelt(at, parts[-1])] = value.split(",") if parts[-1] in ("route", "topics", "keys") else value
 
 
@@ -202,10 +204,35 @@ def _checked(config: Config) -> Config:
                     key=f"streams.{name}.route",
                 )
         if stream.owner is not None and stream.owner not in config.owners:
-            raise ConfigurationError(f"streams.{name}.owner names {stream.owner!r}, which no [owners.…] defines.")
+            what = f"streams.{name}.owner names {stream.owner!r}, which no [owners.…] defines."
+            raise ConfigurationError(what, key=f"streams.{name}.owner")
     if config.events.trust == "simulator":
         _all_loopback(config)
+    _check_values(config)
     return config
+
+
+_DURATIONS = (
+    *("horizon", "neighbourhood", "oldest", "timeout", "margin"),
+    *("first_delay", "longest_delay", "expires_after"),
+)
+_MOST = {"attempts": 1_000, "connections": 1_000, "port": 65_535}
+
+
+def _check_values(config: Config) -> None:
+    """Durations and counts, now and not when the first mail of that stream comes."""
+    tables: dict[str, _Table] = {"evidence": config.evidence, "events": config.events}
+    tables |= {f"lanes.{name}": lane for name, lane in config.lanes.items()}
+    tables |= {f"streams.{name}": stream for name, stream in config.streams.items()}
+    for at, table in tables.items():
+        for key in _DURATIONS:
+            if (text := getattr(table, key, None)) is not None:
+                milliseconds(text, f"{at}.{key}")
+        for key, most in _MOST.items():
+            number = getattr(table, key, None)
+            if number is not None and not 1 <= number <= most:
+                what = f"{at}.{key} = {number} makes no sense."
+                raise ConfigurationError(what, f"Write a number from 1 to {most}.", key=f"{at}.{key}")
 
 
 def _check_lane(at: str, lane: LaneTable) -> None:
@@ -273,7 +300,7 @@ def _place(endpoint: str) -> tuple[str, str]:
 
 def _all_loopback(config: Config) -> None:
     for name, lane in config.lanes.items():
-        place = lane.host or _place(lane.endpoint or "")[1]
+        place = _place(lane.endpoint or "")[1] if lane.provider == "ses" else lane.host or ""
         if lane.provider != "outbox" and not is_loopback(place):
             raise ConfigurationError(
                 f'events.trust = "simulator" takes events that anybody can sign, and lanes.{name} goes to '
