@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
+from typing import TypeVar
 
 from kakitome.core.errors import KakitomeError
 from kakitome.core.ids import RunId
@@ -26,6 +27,8 @@ log = logging.getLogger("kakitome.worker")
 
 IDLE = 0.25  # seconds between looks when nobody rings: other processes' bells are not heard here
 BEAT = 1.0
+
+_T = TypeVar("_T")
 
 Connect = Callable[[str], Transport]
 """A fresh transport for a lane; each loop has its own, so its connections are its own."""
@@ -96,18 +99,11 @@ class Worker:
             task.cancel()
 
     async def _round(self, kind: Kind, transports: dict[str, Transport]) -> int:
-        """One batch of each run that has due work. Trouble is logged and met again next time; mail waits."""
-        claimed = 0
-        try:
-            for run in await self._hands.ledger.runnable.runnable(self._hands.clock.now()):
-                if not self.stopping and self._is_mine(run, kind):
-                    claimed += (await self._deliver(run, transports)).claimed
-        except KakitomeError as error:
-            log.error("%s", error)
-            return 0
-        except Exception:
-            log.exception("A batch ended in an error of ours. What was on the wire is in doubt, the rest is queued.")
-            return 0
+        """One batch of each run that has due work. What one run meets does not hold the others up."""
+        ledger, claimed = self._hands.ledger, 0
+        for run in await _tried(ledger.runnable.runnable(self._hands.clock.now()), ()):
+            if not self.stopping and self._is_mine(run, kind):
+                claimed += (await _tried(self._deliver(run, transports), Batch(0))).claimed
         return claimed
 
     def _is_mine(self, run: Run, kind: Kind) -> bool:
@@ -128,10 +124,18 @@ class Worker:
         """Heartbeat, dead workers, doubts. The heartbeat is the last thing to go."""
         hands = self._hands
         while True:
-            try:
-                await hands.ledger.workers.beat(hands.worker, hands.clock.now())
-                await reap(hands.ledger, self._hosts, hands.clock, hands.step)
-                await sweep(hands.ledger, self._lanes, hands.clock)
-            except KakitomeError as error:
-                log.error("%s", error)
+            await _tried(hands.ledger.workers.beat(hands.worker, hands.clock.now()), None)
+            await _tried(reap(hands.ledger, self._hosts, hands.clock, hands.step), None)
+            await _tried(sweep(hands.ledger, self._lanes, hands.clock), None)
             await hands.clock.sleep(BEAT)
+
+
+async def _tried(work: Awaitable[_T], otherwise: _T) -> _T:
+    """What comes of it. Trouble is logged and met again next time: a worker works on."""
+    try:
+        return await work
+    except KakitomeError as error:
+        log.error("%s", error)
+    except Exception:
+        log.exception("An error of ours. What was on the wire is in doubt, the rest is queued.")
+    return otherwise
