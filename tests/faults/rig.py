@@ -27,6 +27,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 import door
 import judge
 import naive
+import receiver
 import victim
 
 from kakitome.config import (
@@ -71,6 +72,8 @@ class Plan(msgspec.Struct, kw_only=True):
 
 def main(plan: Plan) -> judge.Report:
     accepted = plan.folder / "accepted.jsonl"
+    if plan.lane == "smtp":
+        return with_a_stranger(plan, accepted)
     simulator, remote = start_simulator(plan, accepted)
     try:
         if plan.play == "naive":
@@ -83,6 +86,21 @@ def main(plan: Plan) -> judge.Report:
     finally:
         simulator.terminate()
         simulator.wait()
+
+
+def with_a_stranger(plan: Plan, accepted: Path) -> judge.Report:
+    """The same kills, judged by what a receiver that is not ours wrote down."""
+    listener = socket.create_server(("127.0.0.1", 0))
+    remote = Remote(http="127.0.0.1:0", smtp=f"127.0.0.1:{listener.getsockname()[1]}")
+    pid = fork(lambda: receiver.stand(accepted, listener))
+    try:
+        config = configuration(plan, remote)
+        rounds(plan, config)
+        fork_and_wait(lambda: victim.finish(config, "faults", False))
+        return judge.judge(config, accepted, plan.folder / "acknowledged")
+    finally:
+        os.kill(pid, signal.SIGKILL)
+        os.waitpid(pid, 0)
 
 
 def stopped(plan: Plan, config: Config) -> None:
