@@ -21,14 +21,17 @@ _PATH = st.from_regex(r"(/([A-Za-z0-9_.~-]|%[0-9A-F]{2}){1,12}){1,4}", fullmatch
 _TIMES = st.integers(min_value=0, max_value=4_102_444_800_000)
 
 
-def _botocore(keys: Keys, region: str, service: str, url: str, body: bytes, at: datetime) -> dict[str, str]:
-    request = AWSRequest(method="POST", url=url, data=body, headers={"Content-Type": "application/json"})
+def _botocore(
+    method: str, keys: Keys, region: str, service: str, url: str, body: bytes, at: datetime
+) -> dict[str, str]:
+    request = AWSRequest(method=method, url=url, data=body, headers={"Content-Type": "application/json"})
     with mock.patch("botocore.auth.get_current_datetime", return_value=at):
         SigV4Auth(Credentials(keys.access, keys.secret, keys.token), service, region).add_auth(request)
     return {name.lower(): value for name, value in request.headers.items()}
 
 
 @given(
+    method=st.sampled_from(["GET", "POST"]),
     keys=st.builds(Keys, _KEY, _KEY, st.none() | _KEY),
     region=_WORD,
     service=_WORD,
@@ -38,14 +41,14 @@ def _botocore(keys: Keys, region: str, service: str, url: str, body: bytes, at: 
     moments=st.lists(_TIMES, min_size=1, max_size=3),
 )
 def test_equal_to_botocore(
-    keys: Keys, region: str, service: str, host: str, path: str, body: bytes, moments: list[int]
+    method: str, keys: Keys, region: str, service: str, host: str, path: str, body: bytes, moments: list[int]
 ) -> None:
     """For every request, and over midnight with the same signer."""
     signer = Signer(keys, region, service)
     for now in moments:
-        ours = dict(signer.headers(host, path, body, now))
+        ours = dict(signer.headers(host, path, body, now, method))
         at = datetime.fromtimestamp(now // 1000, UTC)
-        theirs = _botocore(keys, region, service, f"https://{host}{path}", body, at)
+        theirs = _botocore(method, keys, region, service, f"https://{host}{path}", body, at)
         assert ours.pop("host") == host
         assert ours == theirs
 

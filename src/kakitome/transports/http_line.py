@@ -45,12 +45,12 @@ class NoAnswer(Exception):
 
 
 class Exchange:
-    """One POST and its answer. `request` is every byte of it; making one says nothing to anybody."""
+    """One request and its answer. `request` is every byte of it; making one says nothing to anybody."""
 
-    def __init__(self, path: str, headers: list[tuple[str, str]], body: bytes) -> None:
+    def __init__(self, path: str, headers: list[tuple[str, str]], body: bytes, method: str = "POST") -> None:
         self._http = h11.Connection(h11.CLIENT, max_incomplete_event_size=ANSWER_LIMIT)
         fields = [*headers, ("content-length", str(len(body)))]
-        events = (h11.Request(method="POST", target=path, headers=fields), h11.Data(data=body), h11.EndOfMessage())
+        events = (h11.Request(method=method, target=path, headers=fields), h11.Data(data=body), h11.EndOfMessage())
         self.request = b"".join(self._http.send(event) or b"" for event in events)
         self._heard = False
         self._head: h11.Response | None = None

@@ -9,24 +9,22 @@ it is a doubt.
 from __future__ import annotations
 
 import asyncio
-import ssl
 from collections.abc import AsyncGenerator, Sequence
 from typing import Final
-from urllib.parse import SplitResult, urlsplit
 
 import msgspec
 
 from kakitome.core.address import parse_address
 from kakitome.core.classify import ses_outcome
-from kakitome.core.errors import ConfigurationError
 from kakitome.core.outcome import Outcome, Unavailability, Unavailable, Uncertain
 from kakitome.core.reply import Reply
 from kakitome.ports.clock import Clock
 from kakitome.ports.transport import Capabilities, Parcel, Wire
 from kakitome.transports.aws_credentials import AwsCredentials
-from kakitome.transports.http_line import Answer, Connection, Exchange, NoAnswer, connect
+from kakitome.transports.aws_endpoint import Endpoint
+from kakitome.transports.http_line import Answer, Connection, Exchange, NoAnswer
 from kakitome.transports.lines import WITHDRAWN, Lines
-from kakitome.transports.opening import Unreached, tls_context
+from kakitome.transports.opening import Unreached
 from kakitome.transports.sigv4 import Signer
 
 ENDPOINT: Final = "https://email.{region}.amazonaws.com"
@@ -45,6 +43,10 @@ class SesSettings(msgspec.Struct, frozen=True, kw_only=True):
     timeout: float = ANSWER_TIMEOUT
     ca: str | None = None
     configuration_set: str | None = None
+
+    @property
+    def at(self) -> Endpoint:
+        return Endpoint(self.endpoint or ENDPOINT.format(region=self.region), self.ca)
 
 
 class SesTransport:
@@ -75,15 +77,8 @@ class _Far:
         self.credentials = credentials
         self.clock = clock
         self._signer: Signer | None = None
-        url = _url(settings.endpoint or ENDPOINT.format(region=settings.region))
-        assert url.hostname is not None
-        self.name = url.hostname
-        self.tls: ssl.SSLContext | None = tls_context(settings.ca) if url.scheme == "https" else None
-        usual = 443 if url.scheme == "https" else 80
-        self.port = url.port or usual
-        bracketed = f"[{url.hostname}]" if ":" in url.hostname else url.hostname
-        self.host = bracketed if self.port == usual else f"{bracketed}:{self.port}"
-        self.path = url.path.rstrip("/") + PATH
+        self.endpoint = settings.at
+        self.path = self.endpoint.path + PATH
 
     async def signer(self) -> Signer:
         """Raises `Unreached` where there are no keys."""
@@ -93,17 +88,7 @@ class _Far:
         return self._signer
 
     def exchange(self, body: bytes, signer: Signer) -> Exchange:
-        return Exchange(self.path, signer.headers(self.host, self.path, body, self.clock.now()), body)
-
-
-def _url(endpoint: str) -> SplitResult:
-    try:
-        url = urlsplit(endpoint)
-        if url.scheme in ("http", "https") and url.hostname and url.port != 0:
-            return url
-    except ValueError:  # a port or an address in brackets that is none
-        pass
-    raise ConfigurationError(f"{endpoint} is not the address of an endpoint.", "Write https://HOST.")
+        return Exchange(self.path, signer.headers(self.endpoint.host, self.path, body, self.clock.now()), body)
 
 
 class _SesLine:
@@ -158,7 +143,7 @@ class _SesLine:
         if there is not None and there.usable and asyncio.get_running_loop().time() - there.idle_since < IDLE_LIMIT:
             return there
         self.drop()
-        self._connection = await connect(self._far.name, self._far.port, self._far.tls)
+        self._connection = await self._far.endpoint.connect()
         return self._connection
 
     def drop(self) -> None:

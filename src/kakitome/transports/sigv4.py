@@ -1,4 +1,4 @@
-"""AWS Signature Version 4 for one kind of request: a POST of JSON without a query.
+"""AWS Signature Version 4 for one kind of request: JSON, without a query.
 
 The AWS General Reference, "Create a signed AWS API request". botocore's signer is general and costs twice what the
 rest of a request does; this one keeps the day's key, and the tests hold it equal to botocore's.
@@ -39,7 +39,7 @@ class Signer:
         self._day = ""
         self._key = b""
 
-    def headers(self, host: str, path: str, body: bytes, now: int) -> list[tuple[str, str]]:
+    def headers(self, host: str, path: str, body: bytes, now: int, method: str = "POST") -> list[tuple[str, str]]:
         """The header fields of the request but for its length; `now` in milliseconds.
 
         `host` is the Host field (no default port), `path` absolute and percent-encoded as it goes over the wire. AWS
@@ -52,7 +52,7 @@ class Signer:
         names = ";".join(name for name, _ in fields)
         lines = "".join(f"{name}:{' '.join(value.split())}\n" for name, value in fields)
         # Every service but S3 wants the path encoded once more than it goes over the wire.
-        request = f"POST\n{quote(path, safe='/~')}\n\n{lines}\n{names}\n{hashlib.sha256(body).hexdigest()}"
+        request = f"{method}\n{quote(path, safe='/~')}\n\n{lines}\n{names}\n{hashlib.sha256(body).hexdigest()}"
         scope = f"{at[:8]}/{self._region}/{self._service}/aws4_request"
         text = f"{_ALGORITHM}\n{at}\n{scope}\n{hashlib.sha256(request.encode()).hexdigest()}"
         signature = hmac.new(self._key_of(at[:8]), text.encode(), hashlib.sha256).hexdigest()
