@@ -18,7 +18,7 @@ from kakitome.ports.transport import Parcel, Transport, Wire
 from kakitome.testing.parcels import FarSide
 from kakitome.testing.providers import ProviderContract
 from kakitome.testing.transports import TransportContract
-from kakitome.transports import http_line, ses
+from kakitome.transports import aws_endpoint, http_line
 from kakitome.transports.aws_credentials import AwsCredentials
 from kakitome.transports.http_line import Connection
 from kakitome.transports.outbox import OutboxTransport
@@ -184,7 +184,7 @@ class TestSesApi(ProviderContract):
             self._opened += 1
             return await connect(*arguments)
 
-        monkeypatch.setattr(ses, "connect", counting)
+        monkeypatch.setattr(aws_endpoint, "connect", counting)
 
     def _to(self, endpoint: str, places: int = 4, timeout: float = 10.0) -> Transport:
         settings = SesSettings(region="us-east-1", endpoint=endpoint, connections=places, timeout=timeout)
