@@ -12,8 +12,9 @@ from pathlib import Path
 from random import Random, SystemRandom
 
 from kakitome.accept import Desk
+from kakitome.allowance import Followed
 from kakitome.campaign import Office
-from kakitome.config import Config, LaneTable, milliseconds, secret
+from kakitome.config import AccountTable, Config, LaneTable, account_of, asks, milliseconds, secret
 from kakitome.core.errors import ConfigurationError, NotFound
 from kakitome.core.ids import RunId
 from kakitome.core.lane import Lane
@@ -29,6 +30,7 @@ from kakitome.rendering.renderer import TemplateRenderer
 from kakitome.transports.aws_credentials import AwsCredentials
 from kakitome.transports.outbox import OutboxTransport
 from kakitome.transports.ses import ANSWER_TIMEOUT, SesSettings, SesTransport
+from kakitome.transports.ses_account import SesAccount
 from kakitome.transports.smtp import SmtpSettings, SmtpTransport
 from kakitome.worker import Worker
 
@@ -117,7 +119,9 @@ class Instance:
             step=self.step,
             stopping=lambda: stopping[0].stopping,
         )
-        worker = Worker(hands, self.host, self.queue, self.lanes, self.route, self.transport, only)
+        worker = Worker(
+            hands, self.host, self.queue, self.lanes, self.route, self.transport, only, followed=self.followed()
+        )
         stopping.append(worker)
         return worker
 
@@ -130,6 +134,23 @@ class Instance:
                 return SmtpTransport(_smtp(table, at, self.lanes[lane]), self.clock)
             case "ses":
                 return SesTransport(_ses(table, self.lanes[lane]), _aws(table), self.clock)
+
+    def followed(self) -> dict[str, Followed]:
+        """The accounts whose limits are the provider's to say, and where they are read. Nobody is asked here."""
+        found: dict[str, Followed] = {}
+        tables = [(lane, self.table(name)) for name, lane in self.lanes.items()]
+        for lane, table in sorted(tables, key=lambda each: each[1].provider != "ses"):  # who surely can is asked first
+            limits = self.config.accounts.get(lane.account, AccountTable())
+            rate, quota = (asks(table) and word in (None, "provider") for word in (limits.rate, limits.quota))
+            if (rate or quota) and lane.account not in found:
+                found[lane.account] = Followed(
+                    source=SesAccount(lane.account, _ses(table, lane), _aws(table), self.clock),
+                    rate=rate,
+                    quota=quota,
+                    # By SMTP one may send without the keys of the API: what nobody asked for must slow nobody down.
+                    careful=table.provider == "ses" or limits.rate == "provider",
+                )
+        return found
 
 
 def _smtp(table: LaneTable, at: str, lane: Lane) -> SmtpSettings:
@@ -170,13 +191,13 @@ def _lanes(config: Config) -> dict[str, Lane]:
     )
     lanes = {}
     for name, table in (config.lanes or {OUTBOX: LaneTable(provider="outbox")}).items():
-        account = table.account or f"{table.provider.removesuffix('-smtp')}-{table.region or table.host or name}"
-        limits = config.accounts.get(account)
+        account = account_of(name, table)
+        limits = config.accounts.get(account, AccountTable())
         lanes[name] = Lane(
             name=name,
             account=account,
-            rate=limits.rate if limits else None,
-            quota=limits.quota if limits else None,
+            rate=None if isinstance(limits.rate, str) else limits.rate,  # the provider's own: `Instance.followed`
+            quota=None if isinstance(limits.quota, str) else limits.quota,
             timeout=milliseconds(table.timeout, f"lanes.{name}.timeout") if table.timeout else TIMEOUTS[table.provider],
             margin=milliseconds(table.margin, f"lanes.{name}.margin"),
             provable=table.provider in ("ses", "ses-smtp"),

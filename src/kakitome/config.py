@@ -8,6 +8,7 @@ known is an error that names the nearest one: a misspelt limit must not be no li
 from __future__ import annotations
 
 import difflib
+import math
 import os
 import re
 import tomllib
@@ -40,10 +41,11 @@ class QueueTable(_Table, frozen=True, kw_only=True):
 
 
 class AccountTable(_Table, frozen=True, kw_only=True):
-    """`rate` in recipients a second, `quota` in recipients per rolling 24 hours."""
+    """`rate` in recipients a second, `quota` in recipients per rolling 24 hours. Unset: what the provider says, where
+    it can be asked (`asks`), else unlimited."""
 
-    rate: float | None = None
-    quota: int | None = None
+    rate: float | Literal["provider", "unlimited"] | None = None
+    quota: int | Literal["provider", "unlimited"] | None = None
 
 
 class LaneTable(_Table, frozen=True, kw_only=True):
@@ -67,6 +69,19 @@ class LaneTable(_Table, frozen=True, kw_only=True):
     margin: Duration = "1m"
     sender: str | None = None
     folder: str | None = None
+
+
+def account_of(name: str, lane: LaneTable) -> str:
+    """The account that the lane is a way into; lanes of one region share it unless they say otherwise."""
+    return lane.account or f"{lane.provider.removesuffix('-smtp')}-{lane.region or lane.host or name}"
+
+
+def asks(lane: LaneTable) -> bool:
+    """Whether the lane's provider can be asked for the account's limits. SES's SMTP endpoint says nothing itself: the
+    API of its region does, unless a host of its own says that the lane may lead elsewhere."""
+    if lane.provider == "ses-smtp":
+        return lane.region is not None and (lane.endpoint is not None or lane.host is None)
+    return lane.provider == "ses"
 
 
 class StreamTable(_Table, frozen=True, kw_only=True, rename={"sender": "from"}):
@@ -187,8 +202,11 @@ def _inner(kind: Any) -> tuple[type[msgspec.Struct], bool] | None:
 
 
 def _checked(config: Config) -> Config:
+    for name, account in config.accounts.items():
+        _check_account(f"accounts.{name}", account)
     for name, lane in config.lanes.items():
         _check_lane(f"lanes.{name}", lane)
+        _check_limits(config, name, lane)
         if lane.account is not None and lane.account not in config.accounts:
             raise ConfigurationError(
                 f"lanes.{name}.account names {lane.account!r}, which no [accounts.…] defines.",
@@ -235,14 +253,42 @@ def _check_values(config: Config) -> None:
                 raise ConfigurationError(what, f"Write a number from 1 to {most}.", key=f"{at}.{key}")
 
 
+def _check_account(at: str, account: AccountTable) -> None:
+    for key, number in (("rate", account.rate), ("quota", account.quota)):
+        if isinstance(number, float | int) and not (0 < number < math.inf or (number == 0 and key == "quota")):
+            raise ConfigurationError(
+                f"{at}.{key} = {number} is not a limit.", 'Write a number above 0, or "provider".', key=f"{at}.{key}"
+            )
+
+
+def _check_limits(config: Config, name: str, lane: LaneTable) -> None:
+    account = account_of(name, lane)
+    table = config.accounts.get(account, AccountTable())
+    for key, word in (("rate", table.rate), ("quota", table.quota)):
+        if word != "provider" or asks(lane):
+            continue
+        at = f"accounts.{account}.{key}"
+        if lane.provider == "ses-smtp":
+            remedy = f"Give lanes.{name} a region (and an endpoint, where it has a host of its own), or write a number."
+        else:
+            remedy = f"Write a number: a lane of provider {lane.provider} has nobody who could be asked."
+        raise ConfigurationError(f'{at} is "provider", and lanes.{name} cannot ask it.', remedy, key=at)
+
+
 def _check_lane(at: str, lane: LaneTable) -> None:
     smtp = lane.provider in ("smtp", "ses-smtp")
     if lane.provider == "smtp" and not lane.host:
         raise ConfigurationError(f"{at} has no host.", "Give the server's name.", key=f"{at}.host")
     if lane.provider in ("ses", "ses-smtp") and not (lane.region or lane.host or lane.endpoint):
         raise ConfigurationError(f"{at} has no region.", 'For example region = "ap-northeast-1".', key=f"{at}.region")
-    if lane.provider == "ses":
-        _check_ses(at, lane)
+    if lane.provider == "ses" and not lane.region:
+        raise ConfigurationError(
+            f"{at} has no region, and requests are signed for one.",
+            'For example region = "ap-northeast-1".',
+            key=f"{at}.region",
+        )
+    if lane.provider in ("ses", "ses-smtp"):
+        _check_api(at, lane)
     if smtp and lane.port == 25 and not is_loopback(lane.host or ""):
         raise ConfigurationError(
             f"{at}.port is 25, which is for mail between servers; providers throttle or refuse it.",
@@ -263,13 +309,7 @@ def _check_lane(at: str, lane: LaneTable) -> None:
             )
 
 
-def _check_ses(at: str, lane: LaneTable) -> None:
-    if not lane.region:
-        raise ConfigurationError(
-            f"{at} has no region, and requests are signed for one.",
-            'For example region = "ap-northeast-1".',
-            key=f"{at}.region",
-        )
+def _check_api(at: str, lane: LaneTable) -> None:
     if re.fullmatch(r"aws(:.+)?", lane.credentials) is None:
         raise ConfigurationError(
             f"{at}.credentials is not a source of AWS credentials.",

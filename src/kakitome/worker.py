@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from contextlib import suppress
-from typing import TypeVar
+from typing import Any, TypeVar
 
+from kakitome.allowance import Allowances, Followed
 from kakitome.core.errors import KakitomeError
 from kakitome.core.ids import RunId
 from kakitome.core.lane import Lane
@@ -27,6 +28,7 @@ log = logging.getLogger("kakitome.worker")
 
 IDLE = 0.25  # seconds between looks when nobody rings: other processes' bells are not heard here
 BEAT = 1.0
+FIRST_LOOK = 2.0  # seconds that mail waits for the provider's limits at the start: without them it goes one a second
 
 _T = TypeVar("_T")
 
@@ -35,7 +37,8 @@ Connect = Callable[[str], Transport]
 
 
 class Worker:
-    """Works until `stop`. `routes` are the lanes of each stream, in order; `only` restricts it to one run."""
+    """Works until `stop`. `routes` are the lanes of each stream, in order; `only` restricts it to one run; `followed`
+    are the accounts whose limits the provider says."""
 
     def __init__(
         self,
@@ -46,6 +49,7 @@ class Worker:
         routes: Callable[[str], Sequence[str]],
         connect: Connect,
         only: RunId | None = None,
+        followed: Mapping[str, Followed] | None = None,
     ) -> None:
         self._hands = hands
         self._hosts = hosts
@@ -54,6 +58,7 @@ class Worker:
         self._routes = routes
         self._connect = connect
         self._only = only
+        self._allowances = Allowances(followed or {}, hands.ledger, hands.clock)
         self._stop = asyncio.Event()
         self.waiting: str = ""  # why nothing is sent now, for whoever watches
         self.waiting_until: int = 0
@@ -70,16 +75,25 @@ class Worker:
         hands = self._hands
         record = self._hosts.record(hands.worker, hands.clock.now())
         await hands.ledger.workers.begin(record)
-        sweeping = asyncio.create_task(self._sweep())
+        # The limits have a task of their own: a provider that does not answer must not hold the heartbeat up.
+        beside = [asyncio.create_task(work) for work in (self._sweep(), self._allowances.follow())]
         try:
+            await self._first_look()
             kinds = (Kind.TRANSACTIONAL, Kind.BULK, Kind.BULK) if self._only is None else (Kind.BULK, Kind.BULK)
             await asyncio.gather(*(self._loop(kind) for kind in kinds))
             await hands.ledger.workers.end(hands.worker, hands.clock.now())
             self._hosts.forget(record)
         finally:
-            sweeping.cancel()
-            with suppress(asyncio.CancelledError):
-                await sweeping
+            for task in beside:
+                task.cancel()
+            for task in beside:
+                with suppress(asyncio.CancelledError):
+                    await task
+
+    async def _first_look(self) -> None:
+        looked, clock = self._allowances.looked, self._hands.clock
+        if not looked.is_set():
+            await _first(looked.wait(), self._stop.wait(), clock.sleep(FIRST_LOOK))
 
     async def _loop(self, kind: Kind) -> None:
         transports: dict[str, Transport] = {}
@@ -92,11 +106,7 @@ class Worker:
                 await transport.close()
 
     async def _rest(self, kind: Kind) -> None:
-        ringing = asyncio.create_task(self._queue.wait(kind.value, IDLE))
-        stopping = asyncio.create_task(self._stop.wait())
-        _, pending = await asyncio.wait((ringing, stopping), return_when=asyncio.FIRST_COMPLETED)
-        for task in pending:
-            task.cancel()
+        await _first(self._queue.wait(kind.value, IDLE), self._stop.wait())
 
     async def _round(self, kind: Kind, transports: dict[str, Transport]) -> int:
         """One batch of each run that has due work. What one run meets does not hold the others up."""
@@ -114,7 +124,7 @@ class Worker:
         batch = Batch(0)
         for name in self._routes(run.stream):
             transport = transports.get(name) or transports.setdefault(name, self._connect(name))
-            batch = await deliver(run, self._lanes[name], transport, self._hands)
+            batch = await deliver(run, self._allowances.lane(self._lanes[name]), transport, self._hands)
             if batch.claimed or batch.reason in ("", "rate"):
                 break
         self.waiting, self.waiting_until = batch.reason, batch.until
@@ -128,6 +138,16 @@ class Worker:
             await _tried(reap(hands.ledger, self._hosts, hands.clock, hands.step), None)
             await _tried(sweep(hands.ledger, self._lanes, hands.clock), None)
             await hands.clock.sleep(BEAT)
+
+
+async def _first(*waits: Coroutine[Any, Any, object]) -> None:
+    """Until one of them has come; the others are given up."""
+    tasks = [asyncio.create_task(wait) for wait in waits]
+    try:
+        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for task in tasks:
+            task.cancel()
 
 
 async def _tried(work: Awaitable[_T], otherwise: _T) -> _T:

@@ -11,6 +11,7 @@ from types import TracebackType
 import msgspec
 
 from kakitome import start as verb
+from kakitome.allowance import allowed, sandboxed
 from kakitome.app import Instance
 from kakitome.campaign import plan as planning
 from kakitome.cli import session
@@ -21,6 +22,7 @@ from kakitome.core.errors import ListError
 from kakitome.core.message import Run
 from kakitome.core.plan import Plan
 from kakitome.lists import BadRow, ListFile, RejectsFile, open_list
+from kakitome.ports.limits import LimitsUnread
 from kakitome.ports.records import TemplateVersion
 
 NO_COST = "This version does not know what a lane costs."
@@ -34,7 +36,8 @@ async def plan(args: Namespace, out: Out) -> int:
         version = await template(instance, args.template)
         run = await verb.find(name, instance.ledger)
         with Rejects(Path(args.rejects) if args.rejects else None) as rejects:
-            made = await planned(instance, listed(args), version, run, args.stream, rejects, out)
+            made = await planned(instance, listed(args), version, run, rejects)
+        made = await _timed(instance, made, args.stream, out)
         begin = max(instance.clock.now(), round(args.send_at.timestamp() * 1000) if args.send_at else 0)
     if out.json:
         out.document(_document(made, name, run, begin))
@@ -54,21 +57,31 @@ async def planned(
     reader: ListFile,
     version: TemplateVersion,
     run: Run | None,
-    stream: str,
     rejects: Rejects,
-    out: Out,
     heard: Callable[[], None] = lambda: None,
 ) -> Plan:
-    """The verb's plan, with the time it takes. `heard` is called every few thousand rows, and may raise."""
+    """The verb's plan. `heard` is called every few thousand rows, and may raise."""
     with Reading("Reading the list") as reading:
 
         def progress(rows: int) -> None:
             reading.rows(rows)
             heard()
 
-        made = await planning(reader, version, run, instance.office(progress), rejects)
-    lanes = [instance.lanes[name] for name in instance.route(stream)]
-    return verb.timed(made, lanes, leaves=not instance.nothing_leaves)
+        return await planning(reader, version, run, instance.office(progress), rejects)
+
+
+async def _timed(instance: Instance, made: Plan, stream: str, out: Out) -> Plan:
+    """With the time that it takes by the figures of today; the provider is asked for those that are its own."""
+    lane, followed = instance.lanes[instance.route(stream)[0]], instance.followed()
+    if (asked := followed.get(lane.account)) is not None:
+        try:
+            known = await asked.source.read()
+        except LimitsUnread as error:
+            return msgspec.structs.replace(made, why_not=str(error))
+        if known.sandbox:
+            out.note(sandboxed(lane.account, known))
+        lane = allowed(lane, asked, known)
+    return verb.timed(made, [lane], leaves=not instance.nothing_leaves)
 
 
 class Rejects:

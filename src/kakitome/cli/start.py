@@ -71,7 +71,7 @@ async def _prepared(instance: Instance, args: Namespace, out: Out, interruption:
     reader = listed(args)
     path = rejects_path(instance, name, args.rejects)
     with Rejects(path) as rejects:
-        plan = await planned(instance, reader, version, run, args.stream, rejects, out, heard)
+        plan = await planned(instance, reader, version, run, rejects, heard)
     verb.check_left(run, plan, rows, args.template, now)
     facts = f"{plural(plan.rows, 'row')}: {number(plan.to_send)} to send, {number(plan.already)} already have it, "
     out.note(f"{facts}{number(plan.duplicate)} duplicate, {number(plan.invalid)} invalid.")
