@@ -83,9 +83,11 @@ async def deliver(run: Run, lane: Lane, transport: Transport, hands: Hands) -> B
     lease = int(1000 * max(0.0, slots[-1] - claimed_at)) + lane.timeout + lane.margin
     claims = await ledger.messages.claim(ids[: grant.count], hands.worker, lane.name, now + lease, now)
     step("after_claim")
+    wire = _Wire(slots if grant.spacing else None, claimed_at + lease / 1000, lane, hands)
     if claims:
-        wire = _Wire(slots if grant.spacing else None, claimed_at + lease / 1000, lane, hands)
         await _send(run, lane, claims, transport, wire, hands)
+    if lane.quota is not None and wire.begun < grant.count:
+        await ledger.accounts.give_back(lane.account, grant.count - wire.begun, asked)
     return Batch(len(claims))
 
 
@@ -141,6 +143,10 @@ class _Wire:
     def take(self, claimed: Claimed, parcel: Parcel) -> None:
         self._claims.append(claimed)
         self.parcels.append(parcel)
+
+    @property
+    def begun(self) -> int:
+        return len(self._places)
 
     def end(self) -> None:
         """Nothing begins any more: from here on the claims are settled, and may be somebody else's."""

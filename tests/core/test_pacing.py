@@ -8,7 +8,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from kakitome.core.pacing import EPSILON, LATEST_MS, grant, quota_left, spacing_ms
+from kakitome.core.pacing import EPSILON, FASTEST, LATEST_MS, grant, quota_left, spacing_ms
 
 NOW = 1_800_000_000_000.0
 asks = st.lists(st.tuples(st.sampled_from((0, 1, 37, 500, 999, 1000, 1001, 7000)), st.integers(1, 60)), max_size=60)
@@ -59,6 +59,12 @@ def test_no_rate_is_no_wait() -> None:
     """All slots at once, and the account's next slot stays as it was."""
     given, next_slot = grant(500, None, 17.0, NOW)
     assert (given.count, given.slot(499), next_slot) == (500, NOW, 17.0)
+
+
+def test_a_rate_beyond_reach_is_no_wait() -> None:
+    """A batch's slots would be over in a moment, before it is claimed: all would be forfeited, again and again."""
+    assert grant(500, FASTEST + 1, 17.0, NOW) == grant(500, None, 17.0, NOW)
+    assert grant(500, FASTEST, 17.0, NOW)[0].spacing > 0
 
 
 @given(rates, asks)

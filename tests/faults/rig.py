@@ -31,6 +31,7 @@ import receiver
 import victim
 
 from kakitome.config import (
+    AccountTable,
     Config,
     EventsTable,
     EvidenceTable,
@@ -223,6 +224,7 @@ def configuration(plan: Plan, remote: Remote) -> Config:
     lane = (
         LaneTable(
             provider="ses",
+            account="provider",
             region="us-east-1",
             endpoint=remote.url,
             credentials="aws",
@@ -231,11 +233,18 @@ def configuration(plan: Plan, remote: Remote) -> Config:
         )
         if plan.lane == "ses"
         else LaneTable(
-            provider="ses-smtp", host=host, port=int(port), tls="none", timeout=plan.timeout, margin=plan.margin
+            provider="ses-smtp",
+            account="provider",
+            host=host,
+            port=int(port),
+            tls="none",
+            timeout=plan.timeout,
+            margin=plan.margin,
         )
     )
     return Config(
         ledger=LedgerTable(url=f"sqlite:///{plan.folder / 'ledger.db'}"),
+        accounts={"provider": AccountTable(rate="unlimited", quota="unlimited")},  # a life is too short to ask
         lanes={"lane": lane},
         streams={
             "faults": StreamTable(

@@ -294,6 +294,10 @@ class Both(RuleBasedStateMachine):
     def slots(self, rate: float | None, quota: int | None, wanted: int) -> None:
         self.ask(lambda b: b.accounts.slots("tokyo", "ses", Limits(rate, quota), wanted, self.now))
 
+    @rule(count=st.integers(1, 9), ago=st.sampled_from((0, 5 * MINUTE, DAY)))
+    def give_back(self, count: int, ago: int) -> None:
+        self.ask(lambda b: b.accounts.give_back("tokyo", count, self.now - ago))
+
     @rule(gate=st.sampled_from(("account:tokyo", "lane:ses")), until=waits, what=st.sampled_from(("stop", "resume")))
     def gate(self, gate: str, until: int | None, what: str) -> None:
         if what == "resume":

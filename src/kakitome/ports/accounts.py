@@ -38,6 +38,10 @@ class Accounts(Protocol):
         """
         ...
 
+    async def give_back(self, account: str, count: int, granted: int) -> None:
+        """Of the slots that were granted at `granted`, so many were not begun: they are no part of the quota."""
+        ...
+
     async def stop(self, gate: str, reason: str, until: int | None, detail: str, now: int) -> bool:
         """Stop a lane or account. True if it was not stopped before (one journal entry for one stop).
 

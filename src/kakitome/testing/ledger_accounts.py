@@ -96,6 +96,20 @@ class Accounts(Clauses):
         assert (await self._slots(w, 1, quota=5)).count == 1
 
     @clause
+    async def test_what_was_not_begun_is_no_part_of_the_quota(self, w: World) -> None:
+        """Slots that come back are free at once, also in the next quarter of an hour; never more than were granted."""
+        give_back, granted = w.ledger.accounts.give_back, w.now
+        assert (await self._slots(w, 50, quota=10)).count == 10
+        await give_back("ses-tokyo", 4, granted)
+        assert (await self._slots(w, 50, quota=10)).count == 4
+        w.now += QUOTA_BUCKET
+        await give_back("ses-tokyo", 3, granted)
+        await give_back("other", 3, granted)
+        assert (await self._slots(w, 50, quota=10)).count == 3
+        await give_back("ses-tokyo", 99, granted)
+        assert (await self._slots(w, 50, quota=10)).count == 7
+
+    @clause
     async def test_the_larger_figure_is_believed(self, w: World) -> None:
         """The provider counts what others sent, too: its figure counts where it is larger, for a quarter of an hour."""
         await self._slots(w, 3, quota=10)

@@ -28,6 +28,11 @@ class MemoryAccounts:
             own.granted[now // QUOTA_BUCKET] = own.granted.get(now // QUOTA_BUCKET, 0) + granted.count
         return granted
 
+    async def give_back(self, account: str, count: int, granted: int) -> None:
+        own, bucket = self._book.accounts.setdefault(account, AccountBook()), granted // QUOTA_BUCKET
+        if bucket in own.granted:
+            own.granted[bucket] = max(0, own.granted[bucket] - count)
+
     async def stop(self, gate: str, reason: str, until: int | None, detail: str, now: int) -> bool:
         new = GateState(gate, reason, until, now, detail)
         known = next((g for g in self._closed(now) if g.gate == gate), None)

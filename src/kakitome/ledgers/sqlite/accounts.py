@@ -48,6 +48,13 @@ def _write(db: Db, account: str, next_slot: float, count: int, now: int) -> None
         )
 
 
+def give_back(db: Db, account: str, count: int, granted: int) -> None:
+    db.execute(
+        "update quota set n = max(0, n - ?) where account = ? and bucket = ?",
+        (count, account, granted // QUOTA_BUCKET),
+    )
+
+
 def _quota_left(db: Db, account: str, limits: Limits, now: int) -> int | None:
     """The bucket of 24 hours ago still counts: what was sent in its last moment is not a day old yet."""
     used = (
@@ -67,7 +74,7 @@ def _frees(db: Db, account: str, now: int) -> int:
     """When the oldest quarter of an hour leaves the window."""
     oldest = one(
         db,
-        "select min(bucket) from quota where account = ? and bucket >= ?",
+        "select min(bucket) from quota where account = ? and bucket >= ? and n > 0",
         account,
         now // QUOTA_BUCKET - QUOTA_BUCKETS,
     )

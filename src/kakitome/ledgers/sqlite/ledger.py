@@ -159,6 +159,9 @@ class _Accounts(_Part):
             return await self._read(lambda db: accounts.slots(db, account, lane, limits, wanted, now))
         return await self._write(lambda db: accounts.slots(db, account, lane, limits, wanted, now))
 
+    async def give_back(self, account: str, count: int, granted: int) -> None:
+        await self._write(lambda db: accounts.give_back(db, account, count, granted))
+
     async def stop(self, gate: str, reason: str, until: int | None, detail: str, now: int) -> bool:
         return await self._write(lambda db: accounts.stop(db, gate, reason, until, detail, now))
 
