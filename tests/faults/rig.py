@@ -233,7 +233,7 @@ def configuration(plan: Plan, remote: Remote) -> Config:
         )
         if plan.lane == "ses"
         else LaneTable(
-            provider="ses-smtp",
+            provider="smtp" if plan.lane == "smtp" else "ses-smtp",
             account="provider",
             host=host,
             port=int(port),
