@@ -10,7 +10,7 @@ import msgspec
 
 from kakitome.core.address import address_hash, canonical
 from kakitome.core.content import Mailbox
-from kakitome.core.errors import KakitomeError, StateError, TemplateError
+from kakitome.core.errors import KakitomeError, TemplateError
 from kakitome.core.message import Run
 from kakitome.core.plan import BadLine, Plan
 from kakitome.core.policy import Policy
@@ -141,16 +141,6 @@ def _applies(scope: str, run: Run | None) -> bool:
 def _slices(items: Sequence[int]) -> Iterator[Sequence[int]]:
     for at in range(0, len(items), CHUNK):
         yield items[at : at + CHUNK]
-
-
-def check_again(run: Run, template: TemplateVersion) -> None:
-    """A campaign pins its template: a newer version under the same name is a new issue. Raises `StateError`."""
-    if run.template != template.id:
-        raise StateError(
-            f"The campaign {run.name!r} was started with another version of its template; this is version "
-            f"{template.version}. Nothing was sent.",
-            f"A new issue? --name {run.name}-2",
-        )
 
 
 async def open_run(

@@ -11,7 +11,7 @@ import msgspec
 import pytest
 from workshop import HOUR, START, VirtualClock
 
-from kakitome.campaign import CHUNK, SHOWN, Office, check_again, open_run, plan, take_in
+from kakitome.campaign import CHUNK, SHOWN, Office, open_run, plan, take_in
 from kakitome.core.address import address_hash, canonical, parse_address
 from kakitome.core.errors import ListError, StateError, TemplateError
 from kakitome.core.ids import RunId
@@ -314,18 +314,6 @@ def test_a_longer_list_adds_only_what_is_new(house: House) -> None:
         await take_in(house.list(*people(3)), campaign, START, house.office)
         await take_in(house.list(*people(5), name="longer.csv"), campaign, START, house.office)
         assert await house.rows(campaign) == {"queued": 5, "already": 3, "read": 8}
-
-    asyncio.run(run())
-
-
-def test_a_campaign_pins_its_template(house: House) -> None:
-    """A newer version under the same name is a new issue."""
-
-    async def run() -> None:
-        campaign = await house.open()
-        check_again(campaign, await house.template())
-        with pytest.raises(StateError, match="spring-2"):
-            check_again(campaign, await house.template("Changed"))
 
     asyncio.run(run())
 

@@ -10,7 +10,7 @@ import msgspec
 import pytest
 from workshop import HOUR, LANE, MINUTE, PACED, SECOND, Scripted, Workshop
 
-from kakitome.core.content import Mailbox
+from kakitome.core.content import Content, Mailbox
 from kakitome.core.errors import LedgerUnavailable
 from kakitome.core.ids import message_text
 from kakitome.core.lifecycle import Cause, State
@@ -18,7 +18,7 @@ from kakitome.core.outcome import Accepted, Deferred, Outcome, Rejected, Unavail
 from kakitome.core.pacing import LATEST_MS, spacing_ms
 from kakitome.core.policy import InDoubt, Kind, Policy
 from kakitome.core.reply import Reply
-from kakitome.core.submission import Stored, placeholder
+from kakitome.core.submission import Stored
 from kakitome.ports.transport import Parcel, Wire
 from kakitome.ports.workers import MarkKind
 
@@ -574,7 +574,7 @@ def test_what_cannot_be_rendered_is_dead_and_the_others_go() -> None:
     async def run() -> None:
         shop = Workshop(BULK)
         ids = await shop.mail(3)
-        forgotten = Stored(content=placeholder(Mailbox("a@example.com")), template=99)
+        forgotten = Stored(content=Content(sender=Mailbox("a@example.com"), to=(), subject="", text=""), template=99)
         shop.store(ids[1], msgspec.json.encode(forgotten))
         await shop.deliver()
         assert await shop.states(ids) == [State.SENT, State.DEAD, State.SENT]

@@ -29,6 +29,5 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     suppressed: int
     to_send: int
     bad_lines: tuple[BadLine, ...] = ()
-    missing_variables: tuple[str, ...] = ()
     seconds: float | None = None
     why_not: str = ""

@@ -7,7 +7,7 @@ from datetime import datetime
 
 import msgspec
 
-from kakitome.core.content import Attachment, Charset, Content, Mailbox
+from kakitome.core.content import Attachment, Charset, Content
 
 MOST_RECIPIENTS = 50
 """Of one submission, To, Cc and Bcc together: what Amazon SES takes in one message."""
@@ -50,8 +50,3 @@ class Stored(msgspec.Struct, frozen=True, kw_only=True):
 def body_hash(request: MessageRequest) -> str:
     """Equal for requests that say the same, whatever the order of their keys or the spaces between them."""
     return hashlib.sha256(msgspec.json.encode(request, order="sorted")).hexdigest()
-
-
-def placeholder(sender: Mailbox) -> Content:
-    """The content of a template's submission before the template filled it."""
-    return Content(sender=sender, to=(), subject="", text="")
