@@ -21,7 +21,7 @@ from kakitome.core.errors import LedgerUnavailable
 from kakitome.core.lane import Lane
 from kakitome.core.message import Claimed, Run, Settlement
 from kakitome.core.outcome import STOPS, Accepted, Breadth, Outcome, Released, Unavailable, Uncertain
-from kakitome.core.pacing import LATEST_MS
+from kakitome.core.pacing import Slots
 from kakitome.core.policy import InDoubt, Kind
 from kakitome.packing import packed
 from kakitome.ports.accounts import Limits
@@ -132,7 +132,7 @@ class _Wire:
         self.parcels: list[Parcel] = []
         self._claims: list[Claimed] = []
         self._hands = hands
-        self._slots = slots
+        self._slots = None if slots is None else Slots(slots)
         self._latest_start = lease_ends - lane.timeout / 1000
         self._checked = float("-inf")
         self._withdrawn: dict[int, str] = {}
@@ -153,16 +153,28 @@ class _Wire:
         self._is_over = True
 
     async def ready(self, index: int) -> bool:
+        return self._slot(index) is not None and await self._looked_at(index)
+
+    async def turn(self, index: int) -> bool:
+        clock = self._hands.clock
+        while (slot := self._slot(index)) is not None and (wait := slot - clock.monotonic()) > 0:
+            await clock.sleep(wait)  # again, where a timer fired early
+        return slot is not None and await self._looked_at(index)
+
+    def _slot(self, index: int) -> float | None:
+        """When the parcel may begin. None, and it goes back, where no slot is left that one could still begin."""
+        if self._slots is None:
+            return float("-inf")
+        slot = self._slots.take(index, self._hands.clock.monotonic())
+        if slot is None:
+            self._withdrawn.setdefault(index, "slot")
+        return slot
+
+    async def _looked_at(self, index: int) -> bool:
         async with self._checking:  # those who come while one looks need not look again
             if self._hands.clock.monotonic() - self._checked > CHECK_AGAIN:
                 await self._check()
         return index not in self._withdrawn
-
-    async def turn(self, index: int) -> bool:
-        clock = self._hands.clock
-        while self._slots is not None and (wait := self._slots[index] - clock.monotonic()) > 0:
-            await clock.sleep(wait)  # again, where a timer fired early
-        return await self.ready(index)
 
     async def _check(self) -> None:
         """One read for all that are not on the wire yet. "An attempt starts" means this read."""
@@ -193,7 +205,7 @@ class _Wire:
             return "lease"  # this process may have been stopped for an hour: somebody else decides by now
         if now - self._checked > CHECK_LASTS:
             return "check"
-        if self._slots is not None and now - self._slots[index] > LATEST_MS / 1000:
+        if self._slots is not None and self._slots.missed(index, now):
             return "slot"
         return None
 

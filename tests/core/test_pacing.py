@@ -8,7 +8,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from kakitome.core.pacing import EPSILON, FASTEST, LATEST_MS, grant, quota_left, spacing_ms
+from kakitome.core.pacing import EPSILON, FASTEST, LATEST_MS, Slots, grant, quota_left, spacing_ms
 
 NOW = 1_800_000_000_000.0
 asks = st.lists(st.tuples(st.sampled_from((0, 1, 37, 500, 999, 1000, 1001, 7000)), st.integers(1, 60)), max_size=60)
@@ -92,3 +92,24 @@ def test_nothing_is_lost_by_coming_at_the_time_that_a_refusal_names(rate: float,
 def test_the_larger_figure_is_believed(quota: int | None, used: int, provider: int | None, left: int | None) -> None:
     """Ours or the provider's, whichever leaves less; never less than nothing."""
     assert quota_left(quota, used, provider) == left
+
+
+@given(st.lists(st.tuples(st.integers(0, 9), st.integers(0, 300)), max_size=60))
+def test_a_slot_is_taken_once_and_never_when_it_has_passed(asks: list[tuple[int, int]]) -> None:
+    """Whoever asks, in whatever order, and however often: who holds a slot keeps it until it is missed."""
+    given = [0.00055 + k * 0.1053 for k in range(10)]  # never 25 ms from a whole one: floats could quarrel there
+    slots, now = Slots(given), 0.0
+    held: dict[int, float] = {}
+    seen: set[float] = set()
+    for index, wait in asks:
+        now += wait / 1000
+        slot = slots.take(index, now)
+        late = now - LATEST_MS / 1000
+        if index in held and held[index] >= late:
+            assert slot == held[index]
+        elif slot is None:
+            assert all(free < late or free in seen for free in given)
+        else:
+            assert slot in given and slot not in seen and slot >= late and not slots.missed(index, now)
+            seen.add(slot)
+            held[index] = slot

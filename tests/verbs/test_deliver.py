@@ -335,6 +335,30 @@ def test_a_slot_is_forfeited_after_half_of_epsilon(late_ms: float, written: int)
     asyncio.run(run())
 
 
+def test_who_missed_a_slot_takes_the_next() -> None:
+    """A connection that took too long to open costs the batch one slot, not each of its mails a new claim. Nothing
+    begins before or long after a slot, and the one for whom none is left is given back before a word is said of it."""
+
+    async def run() -> None:
+        shop = Workshop(BULK, PACED)
+        ids = await shop.mail(9)
+        spacing = spacing_ms(10.0) / 1000
+        asked: list[int] = []
+
+        async def slow(index: int) -> None:
+            asked.append(index)
+            shop.clock.pass_by(spacing if index == 0 else 0.0)
+
+        shop.transport.before_turn = slow
+        first = shop.clock.monotonic()
+        await shop.deliver()
+        assert shop.transport.begun_at == pytest.approx([first + k * spacing for k in range(1, 9)], abs=1e-6)
+        assert asked == list(range(8))
+        assert await shop.states(ids) == [State.SENT] * 8 + [State.QUEUED]
+
+    asyncio.run(run())
+
+
 def test_no_more_is_claimed_than_there_are_slots() -> None:
     """Slots first, then claims: what cannot go within a second is left to others."""
 

@@ -6,6 +6,9 @@ some windows of one second. A slot that was not begun within ε/2 s is forfeited
 
 from __future__ import annotations
 
+from collections import deque
+from collections.abc import Sequence
+
 import msgspec
 
 EPSILON = 0.05
@@ -29,6 +32,29 @@ class Grant(msgspec.Struct, frozen=True):
 
     def slot(self, k: int) -> float:
         return self.begin + k * self.spacing
+
+
+class Slots:
+    """When parcels may begin, in monotonic seconds. A slot is nobody's own: who missed one takes the next.
+
+    If each parcel had its own, one that a worker or server is too slow for would miss it behind DATA, lose its
+    connection, and with the time that this takes all those after it would miss theirs.
+    """
+
+    def __init__(self, slots: Sequence[float]) -> None:
+        self._free = deque(slots)
+        self._taken: dict[int, float] = {}
+
+    def take(self, index: int, now: float) -> float | None:
+        """The parcel's slot, or while that is missed the next. None: there is none any more."""
+        while self.missed(index, now):
+            if not self._free:
+                return None
+            self._taken[index] = self._free.popleft()
+        return self._taken[index]
+
+    def missed(self, index: int, now: float) -> bool:
+        return now - self._taken.get(index, float("-inf")) > LATEST_MS / 1000
 
 
 def spacing_ms(rate: float) -> float:
