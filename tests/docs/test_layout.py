@@ -14,7 +14,6 @@ MOST_LINES, LONG, USUAL = 450, 300, 140
 MOST_METHODS = 8
 
 LONG_FOR_A_REASON = {
-    "src/kakitome/config.py": "a third is the tables themselves: what may be set and what is refused, on one page",
     "src/kakitome/testing/ledger_campaigns.py": "one clause of the contract after another; to divide it would hide it",
 }
 DRAWERS = {"utils", "util", "common", "helpers", "helper", "base", "manager", "managers", "misc"}

@@ -1,0 +1,43 @@
+"""Configuration: a TOML file and the environment, checked whole before anything starts.
+
+tables      what may be set
+reading     the file, the environment over it, and keys that are not known
+checks      what makes no sense together
+accounts    which account a lane leads into, and whether it can be asked for its limits
+values      durations, places, secrets
+"""
+
+from kakitome.config.accounts import account_of, asks
+from kakitome.config.reading import load
+from kakitome.config.tables import (
+    AccountTable,
+    Config,
+    EventsTable,
+    EvidenceTable,
+    HttpTable,
+    LaneTable,
+    LedgerTable,
+    OwnerTable,
+    QueueTable,
+    StreamTable,
+)
+from kakitome.config.values import is_loopback, milliseconds, secret
+
+__all__ = [
+    "AccountTable",
+    "Config",
+    "EventsTable",
+    "EvidenceTable",
+    "HttpTable",
+    "LaneTable",
+    "LedgerTable",
+    "OwnerTable",
+    "QueueTable",
+    "StreamTable",
+    "account_of",
+    "asks",
+    "is_loopback",
+    "load",
+    "milliseconds",
+    "secret",
+]

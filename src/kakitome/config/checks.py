@@ -1,0 +1,146 @@
+"""What makes no sense, alone or together: said now, with the key, and not when the first mail comes."""
+
+from __future__ import annotations
+
+import math
+import re
+
+from kakitome.config.accounts import account_of, asks
+from kakitome.config.tables import AccountTable, Config, LaneTable, Table
+from kakitome.config.values import is_loopback, is_safe, milliseconds, place
+from kakitome.core.errors import ConfigurationError
+
+
+def checked(config: Config) -> Config:
+    for name, account in config.accounts.items():
+        _check_account(f"accounts.{name}", account)
+    for name, lane in config.lanes.items():
+        _check_lane(f"lanes.{name}", lane)
+        _check_limits(config, name, lane)
+        if lane.account is not None and lane.account not in config.accounts:
+            raise ConfigurationError(
+                f"lanes.{name}.account names {lane.account!r}, which no [accounts.…] defines.",
+                "Add the account, or leave `account` out.",
+                key=f"lanes.{name}.account",
+            )
+    for name, stream in config.streams.items():
+        for lane_name in stream.route or ():
+            if lane_name not in config.lanes:
+                raise ConfigurationError(
+                    f"streams.{name}.route names the lane {lane_name!r}, which no [lanes.…] defines.",
+                    f"Lanes: {', '.join(config.lanes) or 'none'}.",
+                    key=f"streams.{name}.route",
+                )
+        if stream.owner is not None and stream.owner not in config.owners:
+            what = f"streams.{name}.owner names {stream.owner!r}, which no [owners.…] defines."
+            raise ConfigurationError(what, key=f"streams.{name}.owner")
+    if config.events.trust == "simulator":
+        _all_loopback(config)
+    _check_values(config)
+    return config
+
+
+_DURATIONS = (
+    *("horizon", "neighbourhood", "oldest", "timeout", "margin"),
+    *("first_delay", "longest_delay", "expires_after"),
+)
+_MOST = {"attempts": 1_000, "connections": 1_000, "port": 65_535}
+
+
+def _check_values(config: Config) -> None:
+    """Durations and counts, now and not when the first mail of that stream comes."""
+    tables: dict[str, Table] = {"evidence": config.evidence, "events": config.events}
+    tables |= {f"lanes.{name}": lane for name, lane in config.lanes.items()}
+    tables |= {f"streams.{name}": stream for name, stream in config.streams.items()}
+    for at, table in tables.items():
+        for key in _DURATIONS:
+            if (text := getattr(table, key, None)) is not None:
+                milliseconds(text, f"{at}.{key}")
+        for key, most in _MOST.items():
+            number = getattr(table, key, None)
+            if number is not None and not 1 <= number <= most:
+                what = f"{at}.{key} = {number} makes no sense."
+                raise ConfigurationError(what, f"Write a number from 1 to {most}.", key=f"{at}.{key}")
+
+
+def _check_account(at: str, account: AccountTable) -> None:
+    for key, number in (("rate", account.rate), ("quota", account.quota)):
+        if isinstance(number, float | int) and not (0 < number < math.inf or (number == 0 and key == "quota")):
+            raise ConfigurationError(
+                f"{at}.{key} = {number} is not a limit.", 'Write a number above 0, or "provider".', key=f"{at}.{key}"
+            )
+
+
+def _check_limits(config: Config, name: str, lane: LaneTable) -> None:
+    account = account_of(name, lane)
+    table = config.accounts.get(account, AccountTable())
+    for key, word in (("rate", table.rate), ("quota", table.quota)):
+        if word != "provider" or asks(lane):
+            continue
+        at = f"accounts.{account}.{key}"
+        if lane.provider == "ses-smtp":
+            remedy = f"Give lanes.{name} a region (and an endpoint, where it has a host of its own), or write a number."
+        else:
+            remedy = f"Write a number: a lane of provider {lane.provider} has nobody who could be asked."
+        raise ConfigurationError(f'{at} is "provider", and lanes.{name} cannot ask it.', remedy, key=at)
+
+
+def _check_lane(at: str, lane: LaneTable) -> None:
+    smtp = lane.provider in ("smtp", "ses-smtp")
+    if lane.provider == "smtp" and not lane.host:
+        raise ConfigurationError(f"{at} has no host.", "Give the server's name.", key=f"{at}.host")
+    if lane.provider in ("ses", "ses-smtp") and not (lane.region or lane.host or lane.endpoint):
+        raise ConfigurationError(f"{at} has no region.", 'For example region = "ap-northeast-1".', key=f"{at}.region")
+    if lane.provider == "ses" and not lane.region:
+        raise ConfigurationError(
+            f"{at} has no region, and requests are signed for one.",
+            'For example region = "ap-northeast-1".',
+            key=f"{at}.region",
+        )
+    if lane.provider in ("ses", "ses-smtp"):
+        _check_api(at, lane)
+    if smtp and lane.port == 25 and not is_loopback(lane.host or ""):
+        raise ConfigurationError(
+            f"{at}.port is 25, which is for mail between servers; providers throttle or refuse it.",
+            'Use 465 with tls = "implicit", or 587 with tls = "starttls".',
+            key=f"{at}.port",
+        )
+    if smtp and lane.tls == "none" and not is_loopback(lane.host or ""):
+        raise ConfigurationError(
+            f'{at}.tls is "none": passwords and mail would cross the network in the clear.',
+            'Use "implicit" or "starttls"; "none" is for this machine only.',
+            key=f"{at}.tls",
+        )
+    for key in ("password",):
+        value = getattr(lane, key)
+        if value is not None and not value.startswith(("env:", "file:")):
+            raise ConfigurationError(
+                f"{at}.{key} holds a secret itself.", "Say where it is: env:NAME or file:PATH.", key=f"{at}.{key}"
+            )
+
+
+def _check_api(at: str, lane: LaneTable) -> None:
+    if re.fullmatch(r"aws(:.+)?", lane.credentials) is None:
+        raise ConfigurationError(
+            f"{at}.credentials is not a source of AWS credentials.",
+            'Write "aws" for the SDK\'s own chain (role, SSO, environment), or "aws:PROFILE".',
+            key=f"{at}.credentials",
+        )
+    if lane.endpoint is not None and not is_safe(lane.endpoint):
+        raise ConfigurationError(
+            f"{at}.endpoint is not an https:// address: mail would cross the network in the clear.",
+            "Leave it out for Amazon's own; http:// is for this machine only.",
+            key=f"{at}.endpoint",
+        )
+
+
+def _all_loopback(config: Config) -> None:
+    for name, lane in config.lanes.items():
+        host = place(lane.endpoint or "")[1] if lane.provider == "ses" else lane.host or ""
+        if lane.provider != "outbox" and not is_loopback(host):
+            raise ConfigurationError(
+                f'events.trust = "simulator" takes events that anybody can sign, and lanes.{name} goes to '
+                f"{host or 'a real provider'}.",
+                "Remove events.trust, or point every lane at the simulator on this machine.",
+                key="events.trust",
+            )

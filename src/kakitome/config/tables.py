@@ -1,0 +1,105 @@
+"""What may be set, table by table. `docs/configuration.md` has a row for each key."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+from kakitome.config.values import Duration
+
+
+class Table(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    pass
+
+
+class LedgerTable(Table, frozen=True, kw_only=True):
+    url: str = "sqlite:///kakitome-data/ledger.db"
+
+
+class QueueTable(Table, frozen=True, kw_only=True):
+    url: str = "embedded:"
+
+
+class AccountTable(Table, frozen=True, kw_only=True):
+    """`rate` in recipients a second, `quota` in recipients per rolling 24 hours. Unset: what the provider says, where
+    it can be asked (`asks`), else unlimited."""
+
+    rate: float | Literal["provider", "unlimited"] | None = None
+    quota: int | Literal["provider", "unlimited"] | None = None
+
+
+class LaneTable(Table, frozen=True, kw_only=True):
+    """One way into an account. `provider` says which of the other keys mean something. `timeout` is how long the
+    completing write may wait for its reply, `margin` what the lease of a claim has beyond it."""
+
+    provider: Literal["ses", "ses-smtp", "smtp", "outbox"]
+    account: str | None = None
+    region: str | None = None
+    configuration_set: str | None = None
+    credentials: str = "aws"
+    endpoint: str | None = None
+    host: str | None = None
+    port: int | None = None
+    tls: Literal["implicit", "starttls", "none"] = "starttls"
+    username: str | None = None
+    password: str | None = None
+    ca: str | None = None
+    connections: int | None = None
+    timeout: Duration | None = None
+    margin: Duration = "1m"
+    sender: str | None = None
+    folder: str | None = None
+
+
+class StreamTable(Table, frozen=True, kw_only=True, rename={"sender": "from"}):
+    kind: Literal["transactional", "bulk"] = "transactional"
+    route: list[str] | None = None
+    in_doubt: Literal["evidence", "resend", "hold"] = "evidence"
+    expires_after: Duration | None = None
+    attempts: int = 12
+    first_delay: Duration = "30s"
+    longest_delay: Duration = "2h"
+    owner: str | None = None
+    sender: str | None = None
+
+
+class OwnerTable(Table, frozen=True, kw_only=True):
+    unit: str = ""
+    person: str = ""
+    slack: str | None = None
+
+
+class HttpTable(Table, frozen=True, kw_only=True):
+    """`keys` are references to bearer keys (`env:NAME`)."""
+
+    address: str = "127.0.0.1:8700"
+    keys: list[str] = msgspec.field(default_factory=lambda: ["env:KAKITOME_API_KEY"])
+
+
+class EventsTable(Table, frozen=True, kw_only=True):
+    """`trust = "simulator"` takes the simulator's certificate, and is refused unless every endpoint is loopback."""
+
+    trust: Literal["aws", "simulator"] = "aws"
+    topics: list[str] = []
+    simulator_certificate: str | None = None
+    oldest: Duration = "1h"
+
+
+class EvidenceTable(Table, frozen=True, kw_only=True):
+    """How long silence must last before it counts, and how wide the neighbourhood of an attempt is."""
+
+    horizon: Duration = "15m"
+    neighbourhood: Duration = "2m"
+
+
+class Config(Table, frozen=True, kw_only=True):
+    ledger: LedgerTable = LedgerTable()
+    queue: QueueTable = QueueTable()
+    accounts: dict[str, AccountTable] = {}
+    lanes: dict[str, LaneTable] = {}
+    streams: dict[str, StreamTable] = {}
+    owners: dict[str, OwnerTable] = {}
+    http: HttpTable = HttpTable()
+    events: EventsTable = EventsTable()
+    evidence: EvidenceTable = EvidenceTable()
