@@ -220,11 +220,11 @@ def test_a_secret_that_is_not_there_is_an_error_that_tells_nothing(reference: st
 
 def test_no_repr_shows_a_secret(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The configuration has only references, and the transport's settings keep theirs to themselves."""
-    from kakitome.app import _lanes, _smtp
+    from kakitome.lanes import _smtp, lanes_of
 
     monkeypatch.setenv("MAIL_PASSWORD", SECRET)
     config = read(path, SMTP + 'username = "u"\npassword = "env:MAIL_PASSWORD"\n')
-    settings = _smtp(config.lanes["out"], "lanes.out", _lanes(config)["out"])
+    settings = _smtp(config.lanes["out"], "lanes.out", lanes_of(config)["out"])
     assert settings.password == SECRET
     assert SECRET not in f"{config!r} {settings!r} {settings}"
 

@@ -14,33 +14,23 @@ from random import Random, SystemRandom
 from kakitome.accept import Desk
 from kakitome.allowance import Followed
 from kakitome.campaign import Office
-from kakitome.config import AccountTable, Config, LaneTable, account_of, asks, milliseconds, secret
+from kakitome.config import Config, LaneTable, milliseconds
 from kakitome.core.errors import ConfigurationError, NotFound
 from kakitome.core.ids import RunId
 from kakitome.core.lane import Lane
-from kakitome.core.policy import Horizons, InDoubt, Kind, Policy
+from kakitome.core.policy import InDoubt, Kind, Policy
 from kakitome.deliver import Hands
 from kakitome.hosts.clock import SystemClock
 from kakitome.hosts.local import LocalHost
+from kakitome.lanes import followed_of, lanes_of, table_of, transport_of
 from kakitome.ledgers.sqlite.ledger import SqliteLedger
 from kakitome.ports.clock import Clock
 from kakitome.ports.transport import Transport
 from kakitome.queues.embedded import EmbeddedQueue
 from kakitome.rendering.renderer import TemplateRenderer
-from kakitome.transports.aws_credentials import AwsCredentials
-from kakitome.transports.outbox import OutboxTransport
-from kakitome.transports.ses import ANSWER_TIMEOUT, SesSettings, SesTransport
-from kakitome.transports.ses_account import SesAccount
-from kakitome.transports.smtp import SmtpSettings, SmtpTransport
 from kakitome.worker import Worker
 
-OUTBOX = "outbox"
 ALWAYS = {"transactional": Kind.TRANSACTIONAL, "bulk": Kind.BULK}
-SES_SMTP_HOST = "email-smtp.{region}.amazonaws.com"
-
-TIMEOUTS = {"ses": 60_000, "ses-smtp": 600_000, "smtp": 600_000, "outbox": 60_000}
-"""How long the completing write may wait for its reply, in ms. SMTP: RFC 5321 §4.5.3.2.6."""
-
 Step = Callable[[str], None]
 
 
@@ -68,7 +58,7 @@ class Instance:
         return all(self.table(name).provider == "outbox" for name in self.lanes)
 
     def table(self, lane: str) -> LaneTable:
-        return self.config.lanes.get(lane) or LaneTable(provider="outbox")
+        return table_of(self.config, lane)
 
     def policy(self, stream: str) -> Policy:
         table = self.config.streams.get(stream)
@@ -126,85 +116,10 @@ class Instance:
         return worker
 
     def transport(self, lane: str) -> Transport:
-        table, at = self.table(lane), f"lanes.{lane}"
-        match table.provider:
-            case "outbox":
-                return OutboxTransport(Path(table.folder) if table.folder else self.folder / "outbox")
-            case "smtp" | "ses-smtp":
-                return SmtpTransport(_smtp(table, at, self.lanes[lane]), self.clock)
-            case "ses":
-                return SesTransport(_ses(table, self.lanes[lane]), _aws(table), self.clock)
+        return transport_of(self.config, self.lanes[lane], self.folder, self.clock)
 
     def followed(self) -> dict[str, Followed]:
-        """The accounts whose limits are the provider's to say, and where they are read. Nobody is asked here."""
-        found: dict[str, Followed] = {}
-        tables = [(lane, self.table(name)) for name, lane in self.lanes.items()]
-        for lane, table in sorted(tables, key=lambda each: each[1].provider != "ses"):  # who surely can is asked first
-            limits = self.config.accounts.get(lane.account, AccountTable())
-            rate, quota = (asks(table) and word in (None, "provider") for word in (limits.rate, limits.quota))
-            if (rate or quota) and lane.account not in found:
-                found[lane.account] = Followed(
-                    source=SesAccount(lane.account, _ses(table, lane), _aws(table), self.clock),
-                    rate=rate,
-                    quota=quota,
-                    # By SMTP one may send without the keys of the API: what nobody asked for must slow nobody down.
-                    careful=table.provider == "ses" or limits.rate == "provider",
-                )
-        return found
-
-
-def _smtp(table: LaneTable, at: str, lane: Lane) -> SmtpSettings:
-    ses = table.provider == "ses-smtp"
-    return SmtpSettings(
-        host=table.host or SES_SMTP_HOST.format(region=table.region),
-        port=table.port or (465 if table.tls == "implicit" else 587),
-        tls=table.tls,
-        username=secret(table.username, f"{at}.username") if ":" in (table.username or "") else table.username or "",
-        password=secret(table.password, f"{at}.password"),
-        connections=table.connections or 8,
-        timeout=lane.timeout / 1000,
-        ca=table.ca,
-        provider="ses" if ses else "smtp",
-        configuration_set=table.configuration_set,
-    )
-
-
-def _ses(table: LaneTable, lane: Lane) -> SesSettings:
-    return SesSettings(
-        region=table.region or "",
-        endpoint=table.endpoint,
-        connections=table.connections or 16,
-        timeout=lane.timeout / 1000 if table.timeout else ANSWER_TIMEOUT,
-        ca=table.ca,
-        configuration_set=table.configuration_set,
-    )
-
-
-def _aws(table: LaneTable) -> AwsCredentials:
-    return AwsCredentials(table.credentials.partition(":")[2] or None)
-
-
-def _lanes(config: Config) -> dict[str, Lane]:
-    horizons = Horizons(
-        milliseconds(config.evidence.horizon, "evidence.horizon"),
-        milliseconds(config.evidence.neighbourhood, "evidence.neighbourhood"),
-    )
-    lanes = {}
-    for name, table in (config.lanes or {OUTBOX: LaneTable(provider="outbox")}).items():
-        account = account_of(name, table)
-        limits = config.accounts.get(account, AccountTable())
-        lanes[name] = Lane(
-            name=name,
-            account=account,
-            rate=None if isinstance(limits.rate, str) else limits.rate,  # the provider's own: `Instance.followed`
-            quota=None if isinstance(limits.quota, str) else limits.quota,
-            timeout=milliseconds(table.timeout, f"lanes.{name}.timeout") if table.timeout else TIMEOUTS[table.provider],
-            margin=milliseconds(table.margin, f"lanes.{name}.margin"),
-            provable=table.provider in ("ses", "ses-smtp"),
-            horizons=horizons,
-            sender=table.sender,
-        )
-    return lanes
+        return followed_of(self.config, self.lanes, self.clock)
 
 
 def _ledger_path(config: Config) -> Path:
@@ -233,7 +148,7 @@ async def opened(config: Config, clock: Clock | None = None, step: Step = _no_st
             host=LocalHost(path.parent / "workers"),
             clock=clock or SystemClock(),
             renderer=TemplateRenderer(ledger.templates, ledger.messages),
-            lanes=_lanes(config),
+            lanes=lanes_of(config),
             folder=path.parent,
             step=step,
         )

@@ -1,0 +1,115 @@
+"""Lanes as the configuration has them: what each may, how it is reached, and who says its account's limits.
+
+Who adds a provider adds it here: its transport, and whether its events prove anything.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from kakitome.allowance import Followed
+from kakitome.config import AccountTable, Config, LaneTable, account_of, asks, milliseconds, secret
+from kakitome.core.lane import Lane
+from kakitome.core.policy import Horizons
+from kakitome.ports.clock import Clock
+from kakitome.ports.transport import Transport
+from kakitome.transports.aws_credentials import AwsCredentials
+from kakitome.transports.outbox import OutboxTransport
+from kakitome.transports.ses import ANSWER_TIMEOUT, SesSettings, SesTransport
+from kakitome.transports.ses_account import SesAccount
+from kakitome.transports.smtp import SmtpSettings, SmtpTransport
+
+OUTBOX = "outbox"
+SES_SMTP_HOST = "email-smtp.{region}.amazonaws.com"
+
+TIMEOUTS = {"ses": 60_000, "ses-smtp": 600_000, "smtp": 600_000, "outbox": 60_000}
+"""How long the completing write may wait for its reply, in ms. SMTP: RFC 5321 §4.5.3.2.6."""
+
+
+def table_of(config: Config, lane: str) -> LaneTable:
+    return config.lanes.get(lane) or LaneTable(provider="outbox")
+
+
+def lanes_of(config: Config) -> dict[str, Lane]:
+    horizons = Horizons(
+        milliseconds(config.evidence.horizon, "evidence.horizon"),
+        milliseconds(config.evidence.neighbourhood, "evidence.neighbourhood"),
+    )
+    lanes = {}
+    for name, table in (config.lanes or {OUTBOX: LaneTable(provider="outbox")}).items():
+        account = account_of(name, table)
+        limits = config.accounts.get(account, AccountTable())
+        lanes[name] = Lane(
+            name=name,
+            account=account,
+            rate=None if isinstance(limits.rate, str) else limits.rate,  # the provider's own: `Instance.followed`
+            quota=None if isinstance(limits.quota, str) else limits.quota,
+            timeout=milliseconds(table.timeout, f"lanes.{name}.timeout") if table.timeout else TIMEOUTS[table.provider],
+            margin=milliseconds(table.margin, f"lanes.{name}.margin"),
+            provable=table.provider in ("ses", "ses-smtp"),
+            horizons=horizons,
+            sender=table.sender,
+        )
+    return lanes
+
+
+def transport_of(config: Config, lane: Lane, folder: Path, clock: Clock) -> Transport:
+    """A fresh transport, with connections of its own. `folder` is where the instance keeps its files."""
+    table, at = table_of(config, lane.name), f"lanes.{lane.name}"
+    match table.provider:
+        case "outbox":
+            return OutboxTransport(Path(table.folder) if table.folder else folder / "outbox")
+        case "smtp" | "ses-smtp":
+            return SmtpTransport(_smtp(table, at, lane), clock)
+        case "ses":
+            return SesTransport(_ses(table, lane), _aws(table), clock)
+
+
+def followed_of(config: Config, lanes: Mapping[str, Lane], clock: Clock) -> dict[str, Followed]:
+    """The accounts whose limits are the provider's to say, and where they are read. Nobody is asked here."""
+    found: dict[str, Followed] = {}
+    tables = [(lane, table_of(config, name)) for name, lane in lanes.items()]
+    for lane, table in sorted(tables, key=lambda each: each[1].provider != "ses"):  # who surely can is asked first
+        limits = config.accounts.get(lane.account, AccountTable())
+        rate, quota = (asks(table) and word in (None, "provider") for word in (limits.rate, limits.quota))
+        if (rate or quota) and lane.account not in found:
+            found[lane.account] = Followed(
+                source=SesAccount(lane.account, _ses(table, lane), _aws(table), clock),
+                rate=rate,
+                quota=quota,
+                # By SMTP one may send without the keys of the API: what nobody asked for must slow nobody down.
+                careful=table.provider == "ses" or limits.rate == "provider",
+            )
+    return found
+
+
+def _smtp(table: LaneTable, at: str, lane: Lane) -> SmtpSettings:
+    ses = table.provider == "ses-smtp"
+    return SmtpSettings(
+        host=table.host or SES_SMTP_HOST.format(region=table.region),
+        port=table.port or (465 if table.tls == "implicit" else 587),
+        tls=table.tls,
+        username=secret(table.username, f"{at}.username") if ":" in (table.username or "") else table.username or "",
+        password=secret(table.password, f"{at}.password"),
+        connections=table.connections or 8,
+        timeout=lane.timeout / 1000,
+        ca=table.ca,
+        provider="ses" if ses else "smtp",
+        configuration_set=table.configuration_set,
+    )
+
+
+def _ses(table: LaneTable, lane: Lane) -> SesSettings:
+    return SesSettings(
+        region=table.region or "",
+        endpoint=table.endpoint,
+        connections=table.connections or 16,
+        timeout=lane.timeout / 1000 if table.timeout else ANSWER_TIMEOUT,
+        ca=table.ca,
+        configuration_set=table.configuration_set,
+    )
+
+
+def _aws(table: LaneTable) -> AwsCredentials:
+    return AwsCredentials(table.credentials.partition(":")[2] or None)
