@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 import secrets
 import sys
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from random import Random, SystemRandom
+from typing import Any
 
 from kakitome.accept import Desk
 from kakitome.allowance import Followed
@@ -110,10 +111,22 @@ class Instance:
             stopping=lambda: stopping[0].stopping,
         )
         worker = Worker(
-            hands, self.host, self.queue, self.lanes, self.route, self.transport, only, followed=self.followed()
+            hands,
+            self.host,
+            self.queue,
+            self.lanes,
+            self.route,
+            self.transport,
+            only,
+            followed=self.followed(),
+            beside=self.beside(),
         )
         stopping.append(worker)
         return worker
+
+    def beside(self) -> list[Callable[[], Coroutine[Any, Any, None]]]:
+        """What runs as long as a worker does, each in a task of its own. None of it may end with an error."""
+        return []
 
     def transport(self, lane: str) -> Transport:
         return transport_of(self.config, self.lanes[lane], self.folder, self.clock)

@@ -38,7 +38,7 @@ Connect = Callable[[str], Transport]
 
 class Worker:
     """Works until `stop`. `routes` are the lanes of each stream, in order; `only` restricts it to one run; `followed`
-    are the accounts whose limits the provider says."""
+    are the accounts whose limits the provider says; `beside` runs as long as the worker does, and is cancelled then."""
 
     def __init__(
         self,
@@ -50,6 +50,7 @@ class Worker:
         connect: Connect,
         only: RunId | None = None,
         followed: Mapping[str, Followed] | None = None,
+        beside: Sequence[Callable[[], Coroutine[Any, Any, None]]] = (),
     ) -> None:
         self._hands = hands
         self._hosts = hosts
@@ -59,6 +60,7 @@ class Worker:
         self._connect = connect
         self._only = only
         self._allowances = Allowances(followed or {}, hands.ledger, hands.clock)
+        self._beside = beside
         self._stop = asyncio.Event()
         self.waiting: str = ""  # why nothing is sent now, for whoever watches
         self.waiting_until: int = 0
@@ -76,7 +78,8 @@ class Worker:
         record = self._hosts.record(hands.worker, hands.clock.now())
         await hands.ledger.workers.begin(record)
         # The limits have a task of their own: a provider that does not answer must not hold the heartbeat up.
-        beside = [asyncio.create_task(work) for work in (self._sweep(), self._allowances.follow())]
+        always = (self._sweep, self._allowances.follow)
+        beside = [asyncio.create_task(work()) for work in (*always, *self._beside)]
         try:
             await self._first_look()
             kinds = (Kind.TRANSACTIONAL, Kind.BULK, Kind.BULK) if self._only is None else (Kind.BULK, Kind.BULK)
