@@ -13,6 +13,7 @@ from kakitome.core.ids import message_text
 from kakitome.core.lane import Lane
 from kakitome.core.message import Claimed, Run
 from kakitome.core.mime import message_id_for, mime
+from kakitome.core.policy import InDoubt, Kind
 from kakitome.ports.renderer import Renderer
 from kakitome.ports.transport import Parcel
 
@@ -26,7 +27,7 @@ async def packed(run: Run, claims: Sequence[Claimed], lane: Lane, renderer: Rend
         if index % BREATH == 0:
             await asyncio.sleep(0)
         try:
-            made.append(content if isinstance(content, KakitomeError) else _parcel(claimed, content, lane))
+            made.append(content if isinstance(content, KakitomeError) else _parcel(run, claimed, content, lane))
         except Exception as error:
             made.append(_told(error))
     return made
@@ -52,7 +53,7 @@ def _told(error: Exception) -> KakitomeError:
     )
 
 
-def _parcel(claimed: Claimed, content: Content, lane: Lane) -> Parcel:
+def _parcel(run: Run, claimed: Claimed, content: Content, lane: Lane) -> Parcel:
     sender = parse_address(lane.sender or content.sender.address, allow_local_domain=True)
     public = message_text(claimed.id)
     return Parcel(
@@ -67,4 +68,5 @@ def _parcel(claimed: Claimed, content: Content, lane: Lane) -> Parcel:
             date=datetime.fromtimestamp(claimed.first_claimed / 1000, UTC),
         ),
         correlation={"kakitome_message": public, "kakitome_attempt": str(claimed.fence)},
+        bulk=run.policy.kind is Kind.BULK and run.policy.in_doubt is not InDoubt.HOLD,
     )

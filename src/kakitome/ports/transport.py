@@ -29,6 +29,7 @@ class Parcel(msgspec.Struct, frozen=True, kw_only=True):
     content: Content
     raw: bytes
     correlation: dict[str, str]
+    bulk: bool = False  # of a list: may share a request with others, and their doubt where its reply is lost
 
 
 class Wire(Protocol):
@@ -61,6 +62,7 @@ class Capabilities(msgspec.Struct, frozen=True):
     envelope_differs: bool  # envelope and header recipients may differ
     raw: bool  # our bytes arrive as they are, but for Message-ID and Date where the provider replaces them
     timeout: float  # seconds that the completing write may wait for its reply
+    group: int = 1  # how many `bulk` parcels one request takes at most
 
 
 class Transport(Protocol):
