@@ -24,7 +24,7 @@ from kakitome.core.outcome import STOPS, Accepted, Breadth, Outcome, Released, U
 from kakitome.core.pacing import Slots
 from kakitome.core.policy import InDoubt, Kind
 from kakitome.packing import packed
-from kakitome.ports.accounts import Limits
+from kakitome.ports.accounts import Limits, Wanted
 from kakitome.ports.clock import Clock
 from kakitome.ports.ledger import Ledger
 from kakitome.ports.renderer import Renderer
@@ -72,7 +72,14 @@ async def deliver(run: Run, lane: Lane, transport: Transport, hands: Hands) -> B
         return Batch(0)
     # Each span is taken from both clocks at one moment: a wall clock that jumps later moves no slot and no lease.
     asked_at, asked = clock.monotonic(), clock.now()
-    grant = await ledger.accounts.slots(lane.account, lane.name, Limits(lane.rate, lane.quota), len(ids), asked)
+    wanted = Wanted(
+        account=lane.account,
+        lane=lane.name,
+        limits=Limits(lane.rate, lane.quota),
+        count=len(ids),
+        transactional=run.policy.kind is Kind.TRANSACTIONAL,
+    )
+    grant = await ledger.accounts.slots(wanted, asked)
     if not grant.count:
         return Batch(0, grant.until, grant.reason)
     slots = [asked_at + (grant.slot(k) - asked) / 1000 for k in range(grant.count)]

@@ -26,7 +26,7 @@ from kakitome.core.message import Admitted, Entry, NewMessage, Run, Settlement, 
 from kakitome.core.policy import Horizons, Kind, Policy
 from kakitome.ledgers.memory.ledger import MemoryLedger
 from kakitome.ledgers.sqlite.ledger import SqliteLedger
-from kakitome.ports.accounts import Limits
+from kakitome.ports.accounts import Limits, Wanted
 from kakitome.ports.ledger import Ledger
 from kakitome.ports.messages import DECISIONS, OUTCOMES
 from kakitome.ports.reads import Search
@@ -292,7 +292,8 @@ class Both(RuleBasedStateMachine):
 
     @rule(rate=st.sampled_from((None, 0.5, 14.0)), quota=st.sampled_from((None, 20)), wanted=st.integers(0, 9))
     def slots(self, rate: float | None, quota: int | None, wanted: int) -> None:
-        self.ask(lambda b: b.accounts.slots("tokyo", "ses", Limits(rate, quota), wanted, self.now))
+        asked = Wanted(account="tokyo", lane="ses", limits=Limits(rate, quota), count=wanted)
+        self.ask(lambda b: b.accounts.slots(asked, self.now))
 
     @rule(count=st.integers(1, 9), ago=st.sampled_from((0, 5 * MINUTE, DAY)))
     def give_back(self, count: int, ago: int) -> None:

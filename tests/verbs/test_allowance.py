@@ -18,7 +18,7 @@ from kakitome.core.lane import Lane
 from kakitome.core.lifecycle import State
 from kakitome.deliver import Hands
 from kakitome.ledgers.memory.ledger import MemoryLedger
-from kakitome.ports.accounts import Limits
+from kakitome.ports.accounts import Limits, Wanted
 from kakitome.ports.limits import AccountLimits, LimitsUnread
 from kakitome.worker import FIRST_LOOK, Worker
 
@@ -181,12 +181,13 @@ def test_what_was_used_is_reported() -> None:
         async with following(but(quota=200, used=431)) as it:
             lane, now = it.allowances.lane(LANE), it.clock.now()
             limits = Limits(lane.rate, lane.quota)
-            refused = await it.ledger.accounts.slots(LANE.account, LANE.name, limits, 5, now)
+            wanted = Wanted(account=LANE.account, lane=LANE.name, limits=limits, count=5)
+            refused = await it.ledger.accounts.slots(wanted, now)
             assert (refused.count, refused.reason) == (0, "quota")
             await it.minute(but(quota=200, used=None))
             await it.minute(but(quota=500, used=431))
-            now, more = it.clock.now(), Limits(None, 500)
-            assert (await it.ledger.accounts.slots(LANE.account, LANE.name, more, 99, now)).count == 69
+            now, more = it.clock.now(), msgspec.structs.replace(wanted, limits=Limits(None, 500), count=99)
+            assert (await it.ledger.accounts.slots(more, now)).count == 69
 
     asyncio.run(run())
 

@@ -494,10 +494,12 @@ def test_a_stop_that_cannot_be_written_loses_no_outcome() -> None:
         stop = shop.ledger.accounts.stop
         trouble = [LedgerUnavailable("The disk is full.")] * 2
 
-        async def fails(gate: str, reason: str, until: int | None, detail: str, now: int) -> bool:
+        async def fails(
+            gate: str, reason: str, until: int | None, detail: str, now: int, doubling: bool = False
+        ) -> bool:
             if trouble:
                 raise trouble.pop()
-            return await stop(gate, reason, until, detail, now)
+            return await stop(gate, reason, until, detail, now, doubling)
 
         shop.ledger.accounts.stop = fails  # type: ignore[method-assign]
         await shop.deliver()

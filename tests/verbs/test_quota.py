@@ -14,7 +14,7 @@ from kakitome.core.outcome import Deferred, Unavailability, Unavailable, Uncerta
 from kakitome.core.pacing import LATEST_MS
 from kakitome.core.policy import Kind, Policy
 from kakitome.core.reply import Reply
-from kakitome.ports.accounts import Limits
+from kakitome.ports.accounts import Limits, Wanted
 
 BULK = Policy(kind=Kind.BULK)
 
@@ -26,7 +26,8 @@ def limited(lane: Lane, quota: int | None = 10) -> Lane:
 async def left(shop: Workshop) -> int:
     """How many the quota still takes."""
     accounts, now = shop.ledger.accounts, shop.clock.now()
-    return (await accounts.slots(LANE.account, LANE.name, Limits(None, shop.lane.quota), 99, now)).count
+    wanted = Wanted(account=LANE.account, lane=LANE.name, limits=Limits(None, shop.lane.quota), count=99)
+    return (await accounts.slots(wanted, now)).count
 
 
 def test_a_forfeited_slot_costs_no_quota() -> None:

@@ -6,6 +6,8 @@ half open ──(one mail went through)──> closed, slowly           half ope
 
 from __future__ import annotations
 
+from math import exp2
+
 BREAK_AFTER = 5
 """Attempts of a lane that end in doubt, one behind the other with nothing accepted between them, before it is left
 alone: each further one would be another mail of which nobody knows whether it went."""
@@ -25,4 +27,4 @@ def pause(first: int, strikes: int) -> int:
 
 def returned(since: int, now: int) -> float:
     """The share of its rate that a lane may use which works again since `since`; 1 from six minutes on."""
-    return min(1.0, RETURN_FLOOR * 2.0 ** (max(0, now - since) / RETURN_DOUBLES))
+    return min(1.0, RETURN_FLOOR * exp2(max(0, now - since) / RETURN_DOUBLES))

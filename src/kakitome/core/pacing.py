@@ -21,7 +21,8 @@ QUOTA_BUCKETS = 96  # of a quarter of an hour each: the rolling 24 hours that a 
 class Grant(msgspec.Struct, frozen=True):
     """`count` slots; slot k begins at `begin + k * spacing`. Times in milliseconds, with fractions.
 
-    With `count` 0, `until` says when asking again makes sense and `reason` what stands in the way.
+    With `count` 0, `until` says when asking again makes sense and `reason` what stands in the way. `probe`: the one
+    slot is for a mail that tries whether a stopped lane or account works again.
     """
 
     count: int
@@ -29,6 +30,7 @@ class Grant(msgspec.Struct, frozen=True):
     spacing: float = 0.0
     until: int = 0
     reason: str = ""
+    probe: bool = False
 
     def slot(self, k: int) -> float:
         return self.begin + k * self.spacing

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from math import ceil
 from random import Random
+from typing import Any
 
 from kakitome.core.pacing import QUOTA_BUCKET, Grant
-from kakitome.ports.accounts import GateState, Limits
+from kakitome.ports.accounts import GateState, Limits, Wanted
 from kakitome.testing.ledger_world import DAY, HOUR, Clauses, World, clause
 
 
@@ -18,7 +19,12 @@ def most_in_a_second(slots: list[float]) -> int:
 
 class Accounts(Clauses):
     async def _slots(self, w: World, wanted: int = 10, lane: str = "ses", **limits: float | int | None) -> Grant:
-        return await w.ledger.accounts.slots("ses-tokyo", lane, Limits(**limits), wanted, w.now)  # type: ignore[arg-type]
+        return await self._of(w, "ses-tokyo", Limits(**limits), wanted, lane)  # type: ignore[arg-type]
+
+    async def _of(self, w: World, account: str, limits: Limits, wanted: int, lane: str = "ses", **more: Any) -> Grant:
+        return await w.ledger.accounts.slots(
+            Wanted(account=account, lane=lane, limits=limits, count=wanted, **more), w.now
+        )
 
     @clause
     async def test_no_limit_no_wait(self, w: World) -> None:
@@ -33,8 +39,8 @@ class Accounts(Clauses):
             random, slots, account = Random(7), [], f"account-{rate}"
             for _ in range(120):
                 w.now += random.choice((0, 1, 30, 200, 999, 1000, 5000))
-                granted = await w.ledger.accounts.slots(
-                    account, random.choice("ab"), Limits(rate=rate), random.randrange(1, 40), w.now
+                granted = await self._of(
+                    w, account, Limits(rate=rate), lane=random.choice("ab"), wanted=random.randrange(1, 40)
                 )
                 slots += [granted.slot(k) for k in range(granted.count)]
                 assert granted.count or granted.until > w.now - 1
@@ -63,7 +69,7 @@ class Accounts(Clauses):
                 if step in (60, 120):
                     jump = -HOUR
                     w.now, jumped = w.now + jump, jumped + jump
-                granted = await w.ledger.accounts.slots(account, "ses", Limits(rate=rate), 20, w.now)
+                granted = await self._of(w, account, Limits(rate=rate), 20)
                 slots += [granted.slot(k) - jumped for k in range(granted.count)]
             assert most_in_a_second(slots) <= rate
             assert len(slots) >= 0.7 * rate * 30
@@ -127,7 +133,7 @@ class Accounts(Clauses):
         """Rate and quota are an account's; its lanes share them, other accounts do not."""
         assert (await self._slots(w, 5, quota=5)).count == 5
         assert (await self._slots(w, 5, lane="smtp", quota=5)).count == 0
-        assert (await w.ledger.accounts.slots("other", "ses", Limits(quota=5), 5, w.now)).count == 5
+        assert (await self._of(w, "other", Limits(quota=5), 5)).count == 5
 
     @clause
     async def test_a_stop_is_one_entry_and_ends_by_itself(self, w: World) -> None:

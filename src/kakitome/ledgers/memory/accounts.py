@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from kakitome.core.pacing import QUOTA_BUCKET, QUOTA_BUCKETS, Grant, grant, quota_left, spacing_ms
 from kakitome.ledgers.memory.book import AccountBook, Book
-from kakitome.ports.accounts import GateState, Limits
+from kakitome.ports.accounts import GateState, Limits, Wanted
 
 
 class MemoryAccounts:
     def __init__(self, book: Book) -> None:
         self._book = book
 
-    async def slots(self, account: str, lane: str, limits: Limits, wanted: int, now: int) -> Grant:
+    async def slots(self, wanted: Wanted, now: int) -> Grant:
+        account, lane, limits = wanted.account, wanted.lane, wanted.limits
         if closed := [gate for gate in self._closed(now) if gate.gate in (f"account:{account}", f"lane:{lane}")]:
             longest = max(closed, key=_end)
             return Grant(0, until=longest.until or now + 60_000, reason=longest.reason)
@@ -23,7 +24,8 @@ class MemoryAccounts:
             # Nothing was ever granted further ahead than this, unless the clock went back since: then what was
             # granted still has at most a second to go, and that much is waited.
             own.next_slot = min(own.next_slot, now + 1000 + spacing_ms(limits.rate))
-        granted, own.next_slot = grant(wanted if left is None else min(wanted, left), limits.rate, own.next_slot, now)
+        most = wanted.count if left is None else min(wanted.count, left)
+        granted, own.next_slot = grant(most, limits.rate, own.next_slot, now)
         if limits != Limits():
             own.granted[now // QUOTA_BUCKET] = own.granted.get(now // QUOTA_BUCKET, 0) + granted.count
         return granted
@@ -33,7 +35,9 @@ class MemoryAccounts:
         if bucket in own.granted:
             own.granted[bucket] = max(0, own.granted[bucket] - count)
 
-    async def stop(self, gate: str, reason: str, until: int | None, detail: str, now: int) -> bool:
+    async def stop(
+        self, gate: str, reason: str, until: int | None, detail: str, now: int, doubling: bool = False
+    ) -> bool:
         new = GateState(gate, reason, until, now, detail)
         known = next((g for g in self._closed(now) if g.gate == gate), None)
         if known is None:
@@ -42,6 +46,11 @@ class MemoryAccounts:
         elif _end(new) >= _end(known):
             self._book.gates[gate] = GateState(gate, reason, until, known.since, detail)
         return known is None
+
+    async def passed(self, account: str, lane: str, now: int) -> None:
+        for gate in (f"account:{account}", f"lane:{lane}"):
+            if (known := self._book.gates.get(gate)) and known.until is not None and known.until <= now:
+                del self._book.gates[gate]
 
     async def resume(self, gate: str, who: str, now: int) -> bool:
         there = self._book.gates.pop(gate, None) is not None

@@ -5,7 +5,7 @@ from __future__ import annotations
 from kakitome.core.pacing import QUOTA_BUCKET, QUOTA_BUCKETS, Grant, grant, quota_left, spacing_ms
 from kakitome.ledgers.sqlite.book import enter
 from kakitome.ledgers.sqlite.connection import Db, one
-from kakitome.ports.accounts import GateState, Limits
+from kakitome.ports.accounts import GateState, Limits, Wanted
 
 
 def closed(db: Db, account: str, lane: str, now: int) -> Grant | None:
@@ -18,8 +18,9 @@ def closed(db: Db, account: str, lane: str, now: int) -> Grant | None:
     return None if row is None else Grant(0, until=row[1] or now + 60_000, reason=row[0])
 
 
-def slots(db: Db, account: str, lane: str, limits: Limits, wanted: int, now: int) -> Grant:
-    if (refused := closed(db, account, lane, now)) is not None:
+def slots(db: Db, wanted: Wanted, now: int) -> Grant:
+    account, limits = wanted.account, wanted.limits
+    if (refused := closed(db, account, wanted.lane, now)) is not None:
         return refused
     left = _quota_left(db, account, limits, now)
     if left is not None and left <= 0:
@@ -29,7 +30,7 @@ def slots(db: Db, account: str, lane: str, limits: Limits, wanted: int, now: int
         # Nothing was ever granted further ahead than this, unless the clock went back since: then what was granted
         # still has at most a second to go, and that much is waited.
         next_slot = min(next_slot, now + 1000 + spacing_ms(limits.rate))
-    granted, next_slot = grant(wanted if left is None else min(wanted, left), limits.rate, next_slot, now)
+    granted, next_slot = grant(wanted.count if left is None else min(wanted.count, left), limits.rate, next_slot, now)
     if limits.rate is not None or limits.quota is not None:
         _write(db, account, next_slot, granted.count, now)
     return granted
@@ -81,7 +82,7 @@ def _frees(db: Db, account: str, now: int) -> int:
     return now + QUOTA_BUCKET if oldest is None else int((oldest + QUOTA_BUCKETS + 1) * QUOTA_BUCKET)
 
 
-def stop(db: Db, gate: str, reason: str, until: int | None, detail: str, now: int) -> bool:
+def stop(db: Db, gate: str, reason: str, until: int | None, detail: str, now: int, doubling: bool) -> bool:
     fresh = one(db, "select 1 from gate where id = ? and (until is null or until > ?)", gate, now) is None
     db.execute(
         "insert into gate values (?1, ?2, ?3, ?4, ?5) on conflict (id)"
@@ -92,6 +93,11 @@ def stop(db: Db, gate: str, reason: str, until: int | None, detail: str, now: in
     if fresh:
         enter(db, now, "stopped", gate=gate, reason=reason, until=until, detail=detail)
     return fresh
+
+
+def passed(db: Db, account: str, lane: str, now: int) -> None:
+    """Journal and ramp follow with the breaker."""
+    db.execute("delete from gate where id in (?, ?) and until <= ?", (f"account:{account}", f"lane:{lane}", now))
 
 
 def resume(db: Db, gate: str, who: str, now: int) -> bool:

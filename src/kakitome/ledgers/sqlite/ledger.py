@@ -31,7 +31,7 @@ from kakitome.ledgers.sqlite import (
 from kakitome.ledgers.sqlite.connection import Db, as_json, one
 from kakitome.ledgers.sqlite.threads import Thread
 from kakitome.ledgers.sqlite.turnstile import Turnstile
-from kakitome.ports.accounts import GateState, Limits
+from kakitome.ports.accounts import GateState, Wanted
 from kakitome.ports.messages import Doubt, Settled
 from kakitome.ports.reads import Discrepancy, Search
 from kakitome.ports.records import Folded, NamedEvent, Suppression, TemplateVersion
@@ -154,16 +154,21 @@ class _Workers(_Part):
 
 
 class _Accounts(_Part):
-    async def slots(self, account: str, lane: str, limits: Limits, wanted: int, now: int) -> Grant:
-        if limits.rate is None and limits.quota is None:  # nothing to share, so nothing to write
-            return await self._read(lambda db: accounts.slots(db, account, lane, limits, wanted, now))
-        return await self._write(lambda db: accounts.slots(db, account, lane, limits, wanted, now))
+    async def slots(self, wanted: Wanted, now: int) -> Grant:
+        if wanted.limits.rate is None and wanted.limits.quota is None:  # nothing to share, so nothing to write
+            return await self._read(lambda db: accounts.slots(db, wanted, now))
+        return await self._write(lambda db: accounts.slots(db, wanted, now))
 
     async def give_back(self, account: str, count: int, granted: int) -> None:
         await self._write(lambda db: accounts.give_back(db, account, count, granted))
 
-    async def stop(self, gate: str, reason: str, until: int | None, detail: str, now: int) -> bool:
-        return await self._write(lambda db: accounts.stop(db, gate, reason, until, detail, now))
+    async def stop(
+        self, gate: str, reason: str, until: int | None, detail: str, now: int, doubling: bool = False
+    ) -> bool:
+        return await self._write(lambda db: accounts.stop(db, gate, reason, until, detail, now, doubling))
+
+    async def passed(self, account: str, lane: str, now: int) -> None:
+        await self._write(lambda db: accounts.passed(db, account, lane, now))
 
     async def resume(self, gate: str, who: str, now: int) -> bool:
         return await self._write(lambda db: accounts.resume(db, gate, who, now))
