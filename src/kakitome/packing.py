@@ -68,5 +68,6 @@ def _parcel(run: Run, claimed: Claimed, content: Content, lane: Lane) -> Parcel:
             date=datetime.fromtimestamp(claimed.first_claimed / 1000, UTC),
         ),
         correlation={"kakitome_message": public, "kakitome_attempt": str(claimed.fence)},
+        siblings=claimed.submission,
         bulk=run.policy.kind is Kind.BULK and run.policy.in_doubt is not InDoubt.HOLD,
     )

@@ -12,7 +12,7 @@ from typing import Protocol
 import msgspec
 
 from kakitome.core.content import Content
-from kakitome.core.ids import Fence, MessageId
+from kakitome.core.ids import Fence, MessageId, SubmissionId
 from kakitome.core.outcome import Outcome
 
 
@@ -20,6 +20,7 @@ class Parcel(msgspec.Struct, frozen=True, kw_only=True):
     """One message on its way. `recipient` is the RCPT TO form, `sender` the MAIL FROM; `raw` is RFC 5322, CRLF.
 
     `correlation` travels with the mail out of the reader's sight (SES tags, custom_args) and comes back with events.
+    `siblings` is equal for the parcels of one submission: where a provider knows no envelope they go as one.
     """
 
     message: MessageId
@@ -29,6 +30,7 @@ class Parcel(msgspec.Struct, frozen=True, kw_only=True):
     content: Content
     raw: bytes
     correlation: dict[str, str]
+    siblings: SubmissionId | None = None
     bulk: bool = False  # of a list: may share a request with others, and their doubt where its reply is lost
 
 
