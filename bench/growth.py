@@ -19,7 +19,8 @@ from kakitome.app import Instance, opened
 from kakitome.core.ids import RunId
 from kakitome.core.lifecycle import Cause
 from kakitome.core.message import Settlement
-from kakitome.deliver import BATCH, Hands
+from kakitome.deliver import BATCH
+from kakitome.hands import Hands
 from nowhere import deliver_one, hands
 from rows import CHUNK, RUNNING, batch, begin, end
 from stage import configuration, letter

@@ -10,7 +10,8 @@ from random import Random
 from kakitome.app import Instance
 from kakitome.core.ids import RunId
 from kakitome.core.outcome import Accepted, Outcome, Released
-from kakitome.deliver import Hands, deliver
+from kakitome.deliver import deliver
+from kakitome.hands import Hands
 from kakitome.ports.transport import Capabilities, Parcel, Transport, Wire
 
 

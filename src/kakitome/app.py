@@ -12,18 +12,19 @@ from pathlib import Path
 from random import Random, SystemRandom
 from typing import Any
 
+from kakitome import canary
 from kakitome.accept import Desk
 from kakitome.allowance import Followed
 from kakitome.campaign import Office
 from kakitome.config import Config, LaneTable, milliseconds
 from kakitome.core.errors import ConfigurationError, NotFound
 from kakitome.core.ids import RunId
-from kakitome.core.lane import Lane
+from kakitome.core.lane import Lane, canary_lane, is_canary
 from kakitome.core.policy import InDoubt, Kind, Policy
-from kakitome.deliver import Hands
+from kakitome.hands import Hands
 from kakitome.hosts.clock import SystemClock
 from kakitome.hosts.local import LocalHost
-from kakitome.lanes import followed_of, lanes_of, table_of, transport_of
+from kakitome.lanes import canaries_of, followed_of, lanes_of, table_of, transport_of
 from kakitome.ledgers.sqlite.ledger import SqliteLedger
 from kakitome.ports.clock import Clock
 from kakitome.ports.transport import Transport
@@ -63,6 +64,8 @@ class Instance:
 
     def policy(self, stream: str) -> Policy:
         table = self.config.streams.get(stream)
+        if is_canary(stream):
+            return canary.POLICY
         if table is None:
             if stream not in ALWAYS:
                 known = ", ".join(sorted({*ALWAYS, *self.config.streams}))
@@ -83,6 +86,8 @@ class Instance:
         return table.sender if table else None
 
     def route(self, stream: str) -> list[str]:
+        if is_canary(stream):
+            return [canary_lane(stream)]
         table = self.config.streams.get(stream)
         return (table.route if table and table.route else None) or list(self.lanes)[:1]
 
@@ -119,6 +124,7 @@ class Instance:
             self.transport,
             only,
             followed=self.followed(),
+            canaries=canary.Canaries(canaries_of(self.config), self.lanes, self.desk()),
             beside=self.beside(),
         )
         stopping.append(worker)

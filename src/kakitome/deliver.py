@@ -1,7 +1,7 @@
 """The life of a message, from the queue to its outcome. Read it top to bottom.
 
     deliver     look, take slots, claim, render, hand over, settle
-    _Wire       what must hold at the moment of the completing write
+    Permission  what must hold at the moment of the completing write (`wire.py`)
     _Ending     outcomes into the ledger, in batches
 
 A named step (`step("…")`) is where a test may pull the plug.
@@ -9,50 +9,29 @@ A named step (`step("…")`) is where a test may pull the plug.
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
-from random import Random
+from math import inf
 
 from kakitome.core import decide
 from kakitome.core.errors import LedgerUnavailable
-from kakitome.core.lane import Lane
+from kakitome.core.lane import Lane, is_canary
 from kakitome.core.message import Claimed, Run, Settlement
-from kakitome.core.outcome import STOPS, Accepted, Breadth, Outcome, Released, Unavailable, Uncertain
-from kakitome.core.pacing import Slots
+from kakitome.core.outcome import Outcome, Released
 from kakitome.core.policy import InDoubt, Kind
+from kakitome.hands import Hands
 from kakitome.packing import packed
-from kakitome.ports.accounts import Limits, Wanted
-from kakitome.ports.clock import Clock
-from kakitome.ports.ledger import Ledger
-from kakitome.ports.renderer import Renderer
+from kakitome.ports.accounts import Limits, Pace, Wanted
 from kakitome.ports.transport import Parcel, Transport
-from kakitome.ports.workers import MarkKind, Marks
+from kakitome.wire import Permission
 
 log = logging.getLogger("kakitome.deliver")
 
 BATCH = 256
-CHECK_LASTS = 1.0  # seconds; "at most 1 s before the completing write"
-CHECK_AGAIN = 0.5
+PROBE_LASTS = 60_000  # ms; so long the others wait for the mail that tries whether a lane works again
 SETTLE_EVERY = {Kind.TRANSACTIONAL: 0.05, Kind.BULK: 1.0}  # seconds; until then the marks know the replies
-
-Step = Callable[[str], None]
-
-
-@dataclass(frozen=True, slots=True)
-class Hands:
-    """What a worker works with."""
-
-    worker: str
-    ledger: Ledger
-    renderer: Renderer
-    marks: Marks
-    clock: Clock
-    random: Random
-    step: Step
-    stopping: Callable[[], bool]
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,22 +43,16 @@ class Batch:
     reason: str = ""
 
 
-async def deliver(run: Run, lane: Lane, transport: Transport, hands: Hands) -> Batch:
-    """Take one batch of the run through the lane, to its last settlement."""
+async def deliver(run: Run, lane: Lane, transport: Transport, hands: Hands, pace: Pace | None = None) -> Batch:
+    """Take one batch of the run through the lane, to its last settlement. `pace` is that of the recipients' domains:
+    one batch has only mails of one pace."""
     ledger, clock, step = hands.ledger, hands.clock, hands.step
     ids = await ledger.messages.due(run.id, _most(run, transport), clock.now())
     if not ids:
         return Batch(0)
     # Each span is taken from both clocks at one moment: a wall clock that jumps later moves no slot and no lease.
     asked_at, asked = clock.monotonic(), clock.now()
-    wanted = Wanted(
-        account=lane.account,
-        lane=lane.name,
-        limits=Limits(lane.rate, lane.quota),
-        count=len(ids),
-        transactional=run.policy.kind is Kind.TRANSACTIONAL,
-    )
-    grant = await ledger.accounts.slots(wanted, asked)
+    grant = await ledger.accounts.slots(_wanted(run, lane, transport, len(ids), pace), asked)
     if not grant.count:
         return Batch(0, grant.until, grant.reason)
     slots = [asked_at + (grant.slot(k) - asked) / 1000 for k in range(grant.count)]
@@ -90,12 +63,27 @@ async def deliver(run: Run, lane: Lane, transport: Transport, hands: Hands) -> B
     lease = int(1000 * max(0.0, slots[-1] - claimed_at)) + lane.timeout + lane.margin
     claims = await ledger.messages.claim(ids[: grant.count], hands.worker, lane.name, now + lease, now)
     step("after_claim")
-    wire = _Wire(slots if grant.spacing else None, claimed_at + lease / 1000, lane, hands)
+    wire = Permission(slots if grant.spacing else None, claimed_at + lease / 1000, lane, hands, grant.probe)
     if claims:
         await _send(run, lane, claims, transport, wire, hands)
     if lane.quota is not None and wire.begun < grant.count:
         await ledger.accounts.give_back(lane.account, grant.count - wire.begun, asked)
     return Batch(len(claims))
+
+
+def _wanted(run: Run, lane: Lane, transport: Transport, count: int, pace: Pace | None) -> Wanted:
+    transactional = run.policy.kind is Kind.TRANSACTIONAL
+    return Wanted(
+        account=lane.account,
+        lane=lane.name,
+        limits=Limits(lane.rate, lane.quota, lane.reserve),
+        count=count,
+        transactional=transactional,
+        pace=pace if pace is not None and pace.rate < inf else None,
+        group=1 if transactional or run.policy.in_doubt is InDoubt.HOLD else transport.capabilities.group,
+        probe=not lane.canary or is_canary(run.stream),
+        probe_ms=min(PROBE_LASTS, lane.timeout + lane.margin),
+    )
 
 
 def _most(run: Run, transport: Transport) -> int:
@@ -104,10 +92,10 @@ def _most(run: Run, transport: Transport) -> int:
 
 
 async def _send(
-    run: Run, lane: Lane, claims: Sequence[Claimed], transport: Transport, wire: _Wire, hands: Hands
+    run: Run, lane: Lane, claims: Sequence[Claimed], transport: Transport, wire: Permission, hands: Hands
 ) -> None:
     """Render, hand over, settle. However it ends, each of the claims is settled."""
-    ending = _Ending(run, lane, hands)
+    ending = _Ending(run, lane, wire, hands)
     unanswered = {claimed.id: claimed for claimed in claims}
     try:
         for claimed, made in zip(claims, await packed(run, claims, lane, hands.renderer), strict=True):
@@ -131,121 +119,13 @@ async def _send(
     hands.step("after_batch")
 
 
-class _Wire:
-    """The permission to write, given parcel by parcel at the last moment."""
-
-    def __init__(self, slots: Sequence[float] | None, lease_ends: float, lane: Lane, hands: Hands) -> None:
-        """All in monotonic seconds. `slots` None: as soon as there is a place."""
-        self.parcels: list[Parcel] = []
-        self._claims: list[Claimed] = []
-        self._hands = hands
-        self._slots = None if slots is None else Slots(slots)
-        self._latest_start = lease_ends - lane.timeout / 1000
-        self._checked = float("-inf")
-        self._withdrawn: dict[int, str] = {}
-        self._places: dict[int, int] = {}
-        self._checking = asyncio.Lock()
-        self._is_over = False
-
-    def take(self, claimed: Claimed, parcel: Parcel) -> None:
-        self._claims.append(claimed)
-        self.parcels.append(parcel)
-
-    @property
-    def begun(self) -> int:
-        return len(self._places)
-
-    def end(self) -> None:
-        """Nothing begins any more: from here on the claims are settled, and may be somebody else's."""
-        self._is_over = True
-
-    async def ready(self, index: int) -> bool:
-        return self._slot(index) is not None and await self._looked_at(index)
-
-    async def turn(self, index: int) -> bool:
-        clock = self._hands.clock
-        while (slot := self._slot(index)) is not None and (wait := slot - clock.monotonic()) > 0:
-            await clock.sleep(wait)  # again, where a timer fired early
-        return slot is not None and await self._looked_at(index)
-
-    def _slot(self, index: int) -> float | None:
-        """When the parcel may begin. None, and it goes back, where no slot is left that one could still begin."""
-        if self._slots is None:
-            return float("-inf")
-        slot = self._slots.take(index, self._hands.clock.monotonic())
-        if slot is None:
-            self._withdrawn.setdefault(index, "slot")
-        return slot
-
-    async def _looked_at(self, index: int) -> bool:
-        async with self._checking:  # those who come while one looks need not look again
-            if self._hands.clock.monotonic() - self._checked > CHECK_AGAIN:
-                await self._check()
-        return index not in self._withdrawn
-
-    async def _check(self) -> None:
-        """One read for all that are not on the wire yet. "An attempt starts" means this read."""
-        began = self._hands.clock.monotonic()
-        rest = {c.id: k for k, c in enumerate(self._claims) if k not in self._places and k not in self._withdrawn}
-        pairs = [(self._claims[k].id, self._claims[k].fence) for k in rest.values()]
-        stopped = await self._hands.ledger.messages.check(pairs, self._hands.clock.now())
-        self._withdrawn.update({rest[id]: cause.value for id, cause in stopped.items()})
-        self._checked = began
-        self._hands.step("after_check")
-
-    def begin(self, index: int) -> bool:
-        claimed = self._claims[index]
-        self._hands.step("before_mark")
-        if (refusal := self._refusal(index, self._hands.clock.monotonic())) is not None:
-            self._withdrawn[index] = refusal
-            return False
-        self._places[index] = self._hands.marks.mark(claimed.id, claimed.fence, self._hands.clock.now())
-        self._hands.step("after_mark")
-        return True
-
-    def _refusal(self, index: int, now: float) -> str | None:
-        if index in self._withdrawn:
-            return self._withdrawn[index]
-        if self._is_over or self._hands.stopping():
-            return "stopping"
-        if now > self._latest_start:
-            return "lease"  # this process may have been stopped for an hour: somebody else decides by now
-        if now - self._checked > CHECK_LASTS:
-            return "check"
-        if self._slots is not None and self._slots.missed(index, now):
-            return "slot"
-        return None
-
-    def reply(self, index: int, outcome: Outcome) -> int | None:
-        """Note the reply beside the mark, at once: the ledger hears of it a batch later. Answers the mark's place."""
-        place = self._places.get(index)
-        if place is not None and not isinstance(outcome, Uncertain):
-            accepted = isinstance(outcome, Accepted)
-            self._hands.marks.note(
-                place,
-                MarkKind.ACCEPTED if accepted else MarkKind.REFUSED,
-                outcome.provider_message_id if isinstance(outcome, Accepted) else "",
-            )
-        return place
-
-    def unanswered(self, claimed: Claimed) -> tuple[Outcome, int | None]:
-        """The outcome of a claim for which nobody gave one."""
-        place = next((place for index, place in self._places.items() if self._claims[index] is claimed), None)
-        return (Released("not begun") if place is None else Uncertain("no_outcome")), place
-
-    def verdict(self, index: int, outcome: Outcome) -> Outcome:
-        """What the transport gave back unsent, with the reason that it cannot know."""
-        if isinstance(outcome, Released) and index in self._withdrawn:
-            return Released(self._withdrawn[index])
-        return outcome
-
-
 class _Ending:
     """Outcomes into the ledger, in batches; marks are cleared only behind the commit."""
 
-    def __init__(self, run: Run, lane: Lane, hands: Hands) -> None:
+    def __init__(self, run: Run, lane: Lane, wire: Permission, hands: Hands) -> None:
         self._run = run
         self._lane = lane
+        self._wire = wire
         self._hands = hands
         self._settlements: list[Settlement] = []
         self._places: list[int] = []
@@ -263,8 +143,7 @@ class _Ending:
             decide.settlement(claimed, outcome, self._run.policy, self._lane.horizons, clock.now(), self._hands.random),
             place,
         )
-        if isinstance(outcome, Unavailable):
-            await self._stop(outcome)
+        await self._heed(outcome)
         if clock.monotonic() - self._flushed >= SETTLE_EVERY[self._run.policy.kind]:
             await self.flush()
 
@@ -288,14 +167,17 @@ class _Ending:
             except LedgerUnavailable:
                 await self._hands.clock.sleep(1.0)
 
-    async def _stop(self, outcome: Unavailable) -> None:
-        """The mail is not to blame: the lane or account stops, once, with the whole reply in the journal."""
-        if outcome.reason in self._stopped:
-            return
-        self._stopped.add(outcome.reason)
-        stop = STOPS[outcome.reason]
-        gate = f"lane:{self._lane.name}" if stop.breadth is Breadth.LANE else f"account:{self._lane.account}"
-        detail = outcome.reply.text if outcome.reply else ""
-        until = outcome.until or self._hands.clock.now() + stop.pause_ms
-        accounts = self._hands.ledger.accounts
-        await self._written(lambda now: accounts.stop(gate, outcome.reason, until, detail, now))
+    async def _heed(self, outcome: Outcome) -> None:
+        """What the outcome says of the lane. The mail is not to blame: the lane or account stops, once, with the whole
+        reply in the journal, and what has not begun goes back at once: another lane may take it."""
+        lane, accounts = self._lane, self._hands.ledger.accounts
+        halt = self._hands.health.heard(lane, outcome, self._wire.probing, self._hands.clock.now())
+        if halt is None:
+            if self._wire.probing and not isinstance(outcome, Released):
+                await self._written(lambda now: accounts.passed(lane.account, lane.name, now))
+        elif halt.reason not in self._stopped:
+            self._stopped.add(halt.reason)
+            self._wire.stop()
+            await self._written(
+                lambda now: accounts.stop(halt.gate, halt.reason, halt.until, halt.detail, now, halt.doubling)
+            )

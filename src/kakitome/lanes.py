@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from kakitome.allowance import Followed
+from kakitome.canary import Canary
 from kakitome.config import AccountTable, Config, LaneTable, account_of, asks, milliseconds, secret
 from kakitome.core.lane import Lane
 from kakitome.core.policy import Horizons
@@ -21,6 +22,8 @@ from kakitome.transports.ses_account import SesAccount
 from kakitome.transports.smtp import SmtpSettings, SmtpTransport
 
 OUTBOX = "outbox"
+SES_SUCCESS = "success@simulator.amazonses.com"
+"""Counts neither as a bounce nor towards the quota (developer guide, mailbox simulator)."""
 SES_SMTP_HOST = "email-smtp.{region}.amazonaws.com"
 
 TIMEOUTS = {"ses": 60_000, "ses-smtp": 600_000, "smtp": 600_000, "outbox": 60_000}
@@ -50,8 +53,25 @@ def lanes_of(config: Config) -> dict[str, Lane]:
             provable=table.provider in ("ses", "ses-smtp"),
             horizons=horizons,
             sender=table.sender,
+            reserve=limits.reserve,
+            canary=_canary(config, name, table) is not None,
         )
     return lanes
+
+
+def canaries_of(config: Config) -> dict[str, Canary]:
+    """The lanes that canaries try."""
+    found = {name: _canary(config, name, table) for name, table in config.lanes.items()}
+    return {name: canary for name, canary in found.items() if canary is not None}
+
+
+def _canary(config: Config, name: str, table: LaneTable) -> Canary | None:
+    """From whom the configuration says, else as a stream does whose first lane this is; None where nobody is named, or
+    the provider has no address for it."""
+    to = table.canary_to or (SES_SUCCESS if table.provider in ("ses", "ses-smtp") else None)
+    senders = (stream.sender for stream in config.streams.values() if (stream.route or [])[:1] == [name])
+    sender = table.canary or next(filter(None, senders), None)
+    return Canary(sender, to) if sender and to else None
 
 
 def transport_of(config: Config, lane: Lane, folder: Path, clock: Clock) -> Transport:

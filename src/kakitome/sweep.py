@@ -11,7 +11,7 @@ from contextlib import suppress
 from kakitome.core import decide
 from kakitome.core.errors import StateError
 from kakitome.core.evidence import Verdict, judge, residual
-from kakitome.core.lane import Lane
+from kakitome.core.lane import Lane, is_canary
 from kakitome.core.lifecycle import OPEN, Cause
 from kakitome.core.policy import InDoubt
 from kakitome.ports.clock import Clock
@@ -40,16 +40,20 @@ async def reap(ledger: Ledger, hosts: Hosts, clock: Clock, step: Callable[[str],
     return whole
 
 
-async def sweep(ledger: Ledger, lanes: Mapping[str, Lane], clock: Clock) -> None:
-    """Expire, end leases, look at doubts, close campaigns."""
+async def sweep(ledger: Ledger, lanes: Mapping[str, Lane], clock: Clock) -> set[str]:
+    """Expire, end leases, look at doubts, close campaigns. Answers the lanes whose events are too old to judge a doubt
+    by: something must be sent there for time to pass (`canary`)."""
     now = clock.now()
     while await ledger.sweeps.expire(MOST, now) == MOST:
         pass
     while await ledger.sweeps.lease_over(MOST, now) == MOST:
         pass
+    silent = set()
     for doubt in await ledger.sweeps.doubts(MOST, now):
-        await _look(ledger, doubt, lanes.get(doubt.lane), now)
+        if await _look(ledger, doubt, lanes.get(doubt.lane), now):
+            silent.add(doubt.lane)
     await _close_campaigns(ledger, now)
+    return silent
 
 
 async def _close_campaigns(ledger: Ledger, now: int) -> None:
@@ -62,23 +66,28 @@ async def _close_campaigns(ledger: Ledger, now: int) -> None:
                     await ledger.runs.move(run.id, "done", "sweep", now)
 
 
-async def _look(ledger: Ledger, doubt: Doubt, lane: Lane | None, now: int) -> None:
+async def _look(ledger: Ledger, doubt: Doubt, lane: Lane | None, now: int) -> bool:
+    """Whether the lane has been silent since."""
     lane = lane or Lane(name=doubt.lane, account=doubt.lane)  # a lane that is configured no more proves nothing
-    verdict, note = await _evidence(ledger, doubt, lane, now)
+    verdict, note, silent = await _evidence(ledger, doubt, lane, now)
     cause = decide.doubt(
         doubt.policy, doubt.resends, verdict, doubt.begun, doubt.since, lane.horizons, lane.provable, now
     )
     if cause is None:
         await ledger.sweeps.look_again([doubt.id], now + max(1, lane.horizons.quiet // LOOKS))
-        return
+        return silent
     if cause is Cause.DEADLINE and not lane.provable:
         note = "This lane has no events: nothing can prove what became of the attempt."
     await ledger.messages.resolve([doubt.id], cause, "sweep", note, now)
+    if cause is Cause.DEADLINE and is_canary(doubt.stream):
+        await ledger.messages.resolve([doubt.id], Cause.PERSON_CLOSED, "sweep", "Nobody waits for a canary.", now)
+    return False
 
 
-async def _evidence(ledger: Ledger, doubt: Doubt, lane: Lane, now: int) -> tuple[Verdict, str]:
+async def _evidence(ledger: Ledger, doubt: Doubt, lane: Lane, now: int) -> tuple[Verdict, str, bool]:
+    """The verdict, its figures, and whether the lane's newest event is too old to say anything."""
     if not lane.provable or doubt.policy.in_doubt is not InDoubt.EVIDENCE or now < doubt.begun + lane.horizons.quiet:
-        return Verdict.WAIT, ""
+        return Verdict.WAIT, "", False
     record = await ledger.sweeps.record(lane.name, doubt.begun, lane.horizons, now)
     verdict = judge(record, doubt.begun, lane.horizons.quiet)
     note = (
@@ -86,5 +95,6 @@ async def _evidence(ledger: Ledger, doubt: Doubt, lane: Lane, now: int) -> tuple
         f"{record.streak} acceptances have their event; "
     )
     if verdict is Verdict.NOT_ACCEPTED:
-        return verdict, note + f"probability that it was accepted all the same: {100 * residual(record):.2g} %"
-    return verdict, note + "that is not enough to conclude anything."
+        return verdict, note + f"probability that it was accepted all the same: {100 * residual(record):.2g} %", False
+    silent = record.latest is None or record.latest < doubt.begun + lane.horizons.quiet
+    return verdict, note + "that is not enough to conclude anything.", silent

@@ -1,7 +1,8 @@
 """A worker: loops that deliver, one that sweeps, and an end in good order.
 
 Transactional mail has a loop and connections of its own, so that it never stands behind a list. Two loops for lists
-let one claim and render while the other waits for replies.
+let one claim and render while the other waits for replies. A route's first lane that takes something takes it: where it
+is stopped, its quota used up or only just back, the next one is asked.
 """
 
 from __future__ import annotations
@@ -10,15 +11,19 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from contextlib import suppress
+from math import inf
 from typing import Any, TypeVar
 
 from kakitome.allowance import Allowances, Followed
+from kakitome.canary import Canaries
 from kakitome.core.errors import KakitomeError
 from kakitome.core.ids import RunId
-from kakitome.core.lane import Lane
+from kakitome.core.lane import Lane, is_canary
 from kakitome.core.message import Run
 from kakitome.core.policy import Kind
-from kakitome.deliver import Batch, Hands, deliver
+from kakitome.deliver import Batch, deliver
+from kakitome.hands import Hands
+from kakitome.ports.accounts import Pace
 from kakitome.ports.queue import Queue
 from kakitome.ports.transport import Transport
 from kakitome.ports.workers import Hosts
@@ -30,6 +35,9 @@ IDLE = 0.25  # seconds between looks when nobody rings: other processes' bells a
 BEAT = 1.0
 FIRST_LOOK = 2.0  # seconds that mail waits for the provider's limits at the start: without them it goes one a second
 
+STAY = ("", "rate", "pace")
+"""Why a lane took nothing now, and the next one of the route is not asked: there was nothing, or it goes on at once."""
+
 _T = TypeVar("_T")
 
 Connect = Callable[[str], Transport]
@@ -37,8 +45,12 @@ Connect = Callable[[str], Transport]
 
 
 class Worker:
-    """Works until `stop`. `routes` are the lanes of each stream, in order; `only` restricts it to one run; `followed`
-    are the accounts whose limits the provider says; `beside` runs as long as the worker does, and is cancelled then."""
+    """Works until `stop`.
+
+    `routes` are the lanes of each stream, in order; `only` restricts it to one run; `followed` are the accounts whose
+    limits the provider says; `paces` those of recipients' domains, by name; `beside` runs as long as the worker does,
+    and is cancelled then.
+    """
 
     def __init__(
         self,
@@ -50,6 +62,8 @@ class Worker:
         connect: Connect,
         only: RunId | None = None,
         followed: Mapping[str, Followed] | None = None,
+        paces: Mapping[str, float] | None = None,
+        canaries: Canaries | None = None,
         beside: Sequence[Callable[[], Coroutine[Any, Any, None]]] = (),
     ) -> None:
         self._hands = hands
@@ -60,6 +74,8 @@ class Worker:
         self._connect = connect
         self._only = only
         self._allowances = Allowances(followed or {}, hands.ledger, hands.clock)
+        self._paces = paces or {}
+        self._canaries = canaries
         self._beside = beside
         self._stop = asyncio.Event()
         self.waiting: str = ""  # why nothing is sent now, for whoever watches
@@ -82,8 +98,7 @@ class Worker:
         beside = [asyncio.create_task(work()) for work in (*always, *self._beside)]
         try:
             await self._first_look()
-            kinds = (Kind.TRANSACTIONAL, Kind.BULK, Kind.BULK) if self._only is None else (Kind.BULK, Kind.BULK)
-            await asyncio.gather(*(self._loop(kind) for kind in kinds))
+            await asyncio.gather(*(self._loop(kind) for kind in (Kind.TRANSACTIONAL, Kind.BULK, Kind.BULK)))
             await hands.ledger.workers.end(hands.worker, hands.clock.now())
             self._hosts.forget(record)
         finally:
@@ -116,30 +131,43 @@ class Worker:
         ledger, claimed = self._hands.ledger, 0
         for run in await _tried(ledger.runnable.runnable(self._hands.clock.now()), ()):
             if not self.stopping and self._is_mine(run, kind):
-                claimed += (await _tried(self._deliver(run, transports), Batch(0))).claimed
+                claimed += await _tried(self._run(run, transports), 0)
         return claimed
 
     def _is_mine(self, run: Run, kind: Kind) -> bool:
-        return run.policy.kind is kind and self._only in (None, run.id)
+        return run.policy.kind is kind and (self._only in (None, run.id) or is_canary(run.stream))
 
-    async def _deliver(self, run: Run, transports: dict[str, Transport]) -> Batch:
-        """Through the first lane of the route that takes something now."""
+    async def _run(self, run: Run, transports: dict[str, Transport]) -> int:
+        """A batch of each pace that has due work: mail for a slow carrier keeps no other mail waiting."""
+        batches = []
+        for name in [""]:
+            pace = Pace(name, self._paces.get(name, inf)) if name else None  # a table that is gone slows nobody down
+            batches.append(await self._deliver(run, transports, pace))
+        waiting = next((batch for batch in batches if not batch.claimed and batch.reason), Batch(0))
+        if not is_canary(run.stream):
+            self.waiting, self.waiting_until = waiting.reason, waiting.until
+        return sum(batch.claimed for batch in batches)
+
+    async def _deliver(self, run: Run, transports: dict[str, Transport], pace: Pace | None) -> Batch:
+        """Through the first lane of the route that takes something now. Answers what the last one said."""
         batch = Batch(0)
         for name in self._routes(run.stream):
             transport = transports.get(name) or transports.setdefault(name, self._connect(name))
-            batch = await deliver(run, self._allowances.lane(self._lanes[name]), transport, self._hands)
-            if batch.claimed or batch.reason in ("", "rate"):
+            lane = self._allowances.lane(self._lanes[name])
+            batch = await deliver(run, lane, transport, self._hands, pace)
+            if batch.claimed or batch.reason in STAY:
                 break
-        self.waiting, self.waiting_until = batch.reason, batch.until
         return batch
 
     async def _sweep(self) -> None:
-        """Heartbeat, dead workers, doubts. The heartbeat is the last thing to go."""
-        hands = self._hands
+        """Heartbeat, dead workers, doubts, canaries. The heartbeat is the last thing to go."""
+        hands, nothing = self._hands, set[str]()
         while True:
             await _tried(hands.ledger.workers.beat(hands.worker, hands.clock.now()), None)
             await _tried(reap(hands.ledger, self._hosts, hands.clock, hands.step), None)
-            await _tried(sweep(hands.ledger, self._lanes, hands.clock), None)
+            silent = await _tried(sweep(hands.ledger, self._lanes, hands.clock), nothing)
+            if self._canaries is not None:
+                await _tried(self._canaries.fly(silent), None)
             await hands.clock.sleep(BEAT)
 
 

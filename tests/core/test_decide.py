@@ -16,7 +16,6 @@ from kakitome.core.ids import Fence, MessageId, RunId
 from kakitome.core.lifecycle import Cause, State, move
 from kakitome.core.message import Claimed, Settlement
 from kakitome.core.outcome import (
-    STOPS,
     Accepted,
     Deferred,
     Outcome,
@@ -57,8 +56,8 @@ def settled(outcome: Outcome, policy: Policy | None = None, attempts: int = 0) -
         (Accepted("p-1"), Cause.PROVIDER_ACCEPTED, None),
         (Rejected(REPLY), Cause.REJECTED, None),
         (Uncertain("timeout"), Cause.UNCERTAIN, NOW + 900_000),
-        (Unavailable(Unavailability.DNS), Cause.UNAVAILABLE, NOW + STOPS[Unavailability.DNS].pause_ms),
-        (Unavailable(Unavailability.QUOTA, until=NOW + 5), Cause.UNAVAILABLE, NOW + 5),
+        (Unavailable(Unavailability.DNS), Cause.UNAVAILABLE, NOW),
+        (Unavailable(Unavailability.QUOTA, until=NOW + 5), Cause.UNAVAILABLE, NOW),
         (Released("slot"), Cause.RELEASED, NOW),
         (Released("suppressed"), Cause.SUPPRESSED, NOW),
         (Released("cancelled"), Cause.CANCELLED, NOW),

@@ -34,7 +34,8 @@ from kakitome.core.outcome import (
 from kakitome.core.policy import Horizons, Policy
 from kakitome.core.reply import Reply
 from kakitome.core.submission import MessageRequest
-from kakitome.deliver import Hands, deliver
+from kakitome.deliver import deliver
+from kakitome.hands import Hands
 from kakitome.ingest import ingest
 from kakitome.ledgers.memory.ledger import MemoryLedger
 from kakitome.ports.records import Suppression

@@ -16,7 +16,7 @@ from kakitome.allowance import EVERY, SWITCHED_OFF, Allowances, Followed
 from kakitome.core.errors import LedgerUnavailable
 from kakitome.core.lane import Lane
 from kakitome.core.lifecycle import State
-from kakitome.deliver import Hands
+from kakitome.hands import Hands
 from kakitome.ledgers.memory.ledger import MemoryLedger
 from kakitome.ports.accounts import Limits, Wanted
 from kakitome.ports.limits import AccountLimits, LimitsUnread

@@ -19,7 +19,7 @@ from kakitome.core.message import Admitted
 from kakitome.core.outcome import Accepted, Outcome, Released
 from kakitome.core.policy import Kind, Policy
 from kakitome.core.submission import MessageRequest
-from kakitome.deliver import Hands
+from kakitome.hands import Hands
 from kakitome.ports.transport import Capabilities, Parcel, Wire
 from kakitome.ports.workers import WorkerRecord
 from kakitome.worker import Worker

@@ -23,7 +23,8 @@ from kakitome.core.message import Admitted, AttemptView, Claimed, Entry, Message
 from kakitome.core.outcome import Accepted, Outcome, Released
 from kakitome.core.policy import Policy
 from kakitome.core.submission import MessageRequest
-from kakitome.deliver import Batch, Hands, deliver
+from kakitome.deliver import Batch, deliver
+from kakitome.hands import Hands
 from kakitome.ledgers.memory.ledger import MemoryLedger
 from kakitome.ports.records import Suppression
 from kakitome.ports.transport import Capabilities, Parcel, Wire

@@ -69,6 +69,9 @@ def _check_account(at: str, account: AccountTable) -> None:
             raise ConfigurationError(
                 f"{at}.{key} = {number} is not a limit.", 'Write a number above 0, or "provider".', key=f"{at}.{key}"
             )
+    if not 0 <= account.reserve < 1:
+        what = f"{at}.reserve = {account.reserve} is not a share that leaves lists anything."
+        raise ConfigurationError(what, "Write a number from 0 to below 1.", key=f"{at}.reserve")
 
 
 def _check_limits(config: Config, name: str, lane: LaneTable) -> None:

@@ -23,10 +23,11 @@ class QueueTable(Table, frozen=True, kw_only=True):
 
 class AccountTable(Table, frozen=True, kw_only=True):
     """`rate` in recipients a second, `quota` in recipients per rolling 24 hours. Unset: what the provider says, where
-    it can be asked (`asks`), else unlimited."""
+    it can be asked (`asks`), else unlimited. `reserve` is the share of the quota that lists leave to single mails."""
 
     rate: float | Literal["provider", "unlimited"] | None = None
     quota: int | Literal["provider", "unlimited"] | None = None
+    reserve: float = 0.05
 
 
 class LaneTable(Table, frozen=True, kw_only=True):
@@ -49,6 +50,8 @@ class LaneTable(Table, frozen=True, kw_only=True):
     timeout: Duration | None = None
     margin: Duration = "1m"
     sender: str | None = None
+    canary: str | None = None
+    canary_to: str | None = None
     folder: str | None = None
 
 

@@ -12,6 +12,9 @@ BREAK_AFTER = 5
 """Attempts of a lane that end in doubt, one behind the other with nothing accepted between them, before it is left
 alone: each further one would be another mail of which nobody knows whether it went."""
 
+DEFERRALS_AFTER = 20
+"""The same for refusals for now. They are certain and cost a mail little, and a few may be its recipients' own."""
+
 LONGEST = 5 * 60 * 1000
 """Milliseconds. What was put right over there is found within this time."""
 

@@ -11,7 +11,6 @@ from kakitome.core.evidence import Verdict
 from kakitome.core.lifecycle import Cause
 from kakitome.core.message import Claimed, Settlement
 from kakitome.core.outcome import (
-    STOPS,
     Accepted,
     Deferred,
     Outcome,
@@ -49,8 +48,10 @@ def _next(
             if tried >= policy.attempts:
                 return Cause.EXHAUSTED, None
             return Cause.DEFERRED, now + delay(tried, policy, random)
-        case Unavailable(reason=reason, until=until):
-            return Cause.UNAVAILABLE, until or now + STOPS[reason].pause_ms
+        case Unavailable():
+            # The lane or account waits, not the mail: another lane may take it now. Due now is behind what was due
+            # before, so that the next to try is another one, should the answer have been this mail's own after all.
+            return Cause.UNAVAILABLE, now
         case Uncertain():
             return Cause.UNCERTAIN, now if policy.in_doubt is InDoubt.RESEND else now + horizons.quiet
         case Released(reason=reason):

@@ -41,7 +41,8 @@ class Settled(msgspec.Struct, frozen=True):
 
 
 class Doubt(msgspec.Struct, frozen=True):
-    """A message in doubt whose time to look has come. `begun` is when its newest attempt was claimed."""
+    """A message in doubt whose time to look has come. `begun` is when its newest attempt was claimed, `stream` whose
+    mail it is."""
 
     id: MessageId
     fence: Fence
@@ -51,6 +52,7 @@ class Doubt(msgspec.Struct, frozen=True):
     begun: int
     since: int
     resends: int
+    stream: str
 
 
 class Messages(Protocol):

@@ -46,8 +46,9 @@ class MemorySweeps:
 
     def _doubt(self, m: Message) -> Doubt:
         newest = m.tries[m.fence]
-        policy = self._book.runs[m.run].run.policy
-        return Doubt(m.id, m.fence, m.run, policy, newest.lane, newest.begun, m.doubt_since or 0, m.resends)
+        run = self._book.runs[m.run].run
+        since = m.doubt_since or 0
+        return Doubt(m.id, m.fence, m.run, run.policy, newest.lane, newest.begun, since, m.resends, run.stream)
 
     async def record(self, lane: str, begun: int, horizons: Horizons, now: int) -> LaneRecord:
         """In whole seconds: a ledger need only count acceptances by the second."""

@@ -143,7 +143,7 @@ def reap(db: Db, worker: str, marks: Sequence[Mark] | None, now: int) -> Reaped:
 
 def doubts(db: Db, n: int, now: int) -> list[Doubt]:
     rows = db.execute(
-        "select m.id, m.fence, m.run, run.policy, a.lane, a.begun, m.doubt_since, m.resends from message m"
+        "select m.id, m.fence, m.run, run.policy, a.lane, a.begun, m.doubt_since, m.resends, run.stream from message m"
         " join run on run.id = m.run join attempt a on a.message = m.id and a.fence = m.fence"
         " where m.state = 3 and m.due <= ? order by m.due, m.id limit ?",
         (now, n),

@@ -1,0 +1,31 @@
+"""What a worker works with."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from random import Random
+
+from kakitome.health import Health
+from kakitome.ports.clock import Clock
+from kakitome.ports.ledger import Ledger
+from kakitome.ports.renderer import Renderer
+from kakitome.ports.workers import Marks
+
+Step = Callable[[str], None]
+"""Hears each named step of the protocol; a test may pull the plug there."""
+
+
+@dataclass(frozen=True, slots=True)
+class Hands:
+    """One worker's, shared by its loops."""
+
+    worker: str
+    ledger: Ledger
+    renderer: Renderer
+    marks: Marks
+    clock: Clock
+    random: Random
+    step: Step
+    stopping: Callable[[], bool]
+    health: Health = field(default_factory=Health)
