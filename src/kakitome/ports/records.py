@@ -53,13 +53,27 @@ class Suppression(msgspec.Struct, frozen=True, kw_only=True):
     at: int = 0
 
 
+class Released(msgspec.Struct, frozen=True, kw_only=True):
+    """A suppression that a person removed, by whom, why and when. Of several removals of one scope, the last."""
+
+    was: Suppression
+    who: str
+    note: str
+    at: int
+
+
 class Suppressions(Protocol):
     async def add(self, suppressions: Sequence[Suppression], now: int) -> int:
         """Add, and keep what is there already (the first reason stays). Answers how many are new."""
         ...
 
     async def remove(self, hash: int, scope: str, who: str, note: str, now: int) -> bool:
-        """Remove, leaving the removal in the journal."""
+        """Remove, leaving the removal in the journal and in `released`. Events that had come by then do not bring it
+        back; a new one does."""
+        ...
+
+    async def released(self, after: str, n: int) -> list[Released]:
+        """What persons removed, paged as `list` is; also where the address is suppressed again since."""
         ...
 
     async def find(self, hashes: Sequence[int]) -> list[Suppression]: ...
@@ -89,7 +103,8 @@ class Events(Protocol):
         """Store events durably and take them in: proof of the attempt, delivery, suppression, in one change.
 
         Commutative and idempotent: any order, any repetition gives the same ledger (but for which of several events
-        is named as a suppression's reason: the first that came). An event belongs to the attempt that it names; where
+        is named as a suppression's reason: the first that came). What the events call for is `core.suppression`'s to
+        say, with the transient limit that the ledger was opened with. An event belongs to the attempt that it names; where
         that was lost, to the one with its provider id, and where several messages share that, to its recipient's. An
         event that comes before its attempt's reply counts as soon as that is there. Every event writes its entry:
         `event`, or `event_unmatched`.

@@ -13,8 +13,9 @@ from kakitome.core.event import Event
 from kakitome.core.ids import Fence, MessageId, RunId, SubmissionId
 from kakitome.core.lifecycle import Cause, Need, State, move
 from kakitome.core.message import Entry, Run
+from kakitome.core.suppression import TransientLimit
 from kakitome.ports.accounts import GateState
-from kakitome.ports.records import Suppression, TemplateVersion
+from kakitome.ports.records import Released, Suppression, TemplateVersion
 from kakitome.ports.workers import WorkerRecord
 
 NEVER_CLAIMED = Fence(0)
@@ -101,6 +102,7 @@ class EventBook:
 
     event: Event
     hash: int | None
+    received: int
     message: MessageId | None = None
     fence: Fence | None = None
 
@@ -116,8 +118,9 @@ class AccountBook:
 class Book:
     """Everything, in dictionaries. Whoever changes it does so without awaiting: that makes each method atomic."""
 
-    def __init__(self, hash_key: bytes) -> None:
+    def __init__(self, hash_key: bytes, transient: TransientLimit | None = None) -> None:
         self.hash_key = hash_key
+        self.transient = transient or TransientLimit()
         self.last_id = 0
         self.runs: dict[RunId, RunBook] = {}
         self.messages: dict[MessageId, Message] = {}
@@ -129,6 +132,7 @@ class Book:
         self.gates: dict[str, GateState] = {}
         self.templates: list[TemplateVersion] = []
         self.suppressions: dict[tuple[int, str], Suppression] = {}
+        self.released: dict[tuple[int, str], Released] = {}
         self.events: dict[str, EventBook] = {}
         self.journal: list[Entry] = []
 

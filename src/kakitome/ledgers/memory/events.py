@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
-from kakitome.core.delivery import suppresses
 from kakitome.core.errors import NotFound
 from kakitome.core.event import Event, EventKind
 from kakitome.core.ids import Fence, MessageId, from_text
 from kakitome.core.lifecycle import Cause
+from kakitome.core.suppression import KINDS
 from kakitome.ledgers.memory.book import Book, EventBook
-from kakitome.ledgers.memory.suppressions import suppress
-from kakitome.ports.records import Folded, NamedEvent, Suppression
+from kakitome.ledgers.memory.suppressions import reconsider
+from kakitome.ports.records import Folded, NamedEvent
 
 
 class MemoryEvents:
@@ -23,14 +23,13 @@ class MemoryEvents:
         fresh: list[EventBook] = []
         for one in named:
             if one.event.key not in book.events:
-                book.events[one.event.key] = kept = EventBook(one.event, one.hash)
+                book.events[one.event.key] = kept = EventBook(one.event, one.hash, now)
                 fresh.append(kept)
-        match_waiting(book, now)
+        matched = _match_waiting(book, now)
         unmatched = [kept for kept in fresh if kept.message is None]
         for kept in unmatched:
             book.enter(now, "event_unmatched", event=kept.event.key, happening=kept.event.kind)
-        for kept in fresh:
-            _suppress(book, kept, now)
+        _reconsider(book, [*fresh, *matched], {kept.event.key for kept in fresh}, now)
         return Folded(len(fresh), len(named) - len(fresh), len(unmatched))
 
     async def of(self, message: MessageId) -> list[Event]:
@@ -40,6 +39,11 @@ class MemoryEvents:
 
 def match_waiting(book: Book, now: int) -> None:
     """Take in every event whose attempt is known by now. One may make another's attempt known: until none does."""
+    _reconsider(book, _match_waiting(book, now), (), now)
+
+
+def _match_waiting(book: Book, now: int) -> list[EventBook]:
+    matched: list[EventBook] = []
     found = True
     while found:
         found = False
@@ -48,6 +52,8 @@ def match_waiting(book: Book, now: int) -> None:
                 kept.message, kept.fence = where
                 _take_in(book, kept.event, *where, now)
                 found = True
+                matched.append(kept)
+    return matched
 
 
 def _match(book: Book, kept: EventBook) -> tuple[MessageId, Fence] | None:
@@ -86,18 +92,5 @@ def _take_in(book: Book, event: Event, id: MessageId, fence: Fence, now: int) ->
     book.count_copies(message)
 
 
-def _suppress(book: Book, kept: EventBook, now: int) -> None:
-    event = kept.event
-    reason = suppresses(event)
-    if reason is None or kept.hash is None or not event.recipient:
-        return
-    found = Suppression(
-        hash=kept.hash,
-        address=event.recipient,
-        reason=reason,
-        source=event.key,
-        who=event.provider,
-        note=event.diagnostic,
-        at=now,
-    )
-    suppress(book, found, now)
+def _reconsider(book: Book, about: Sequence[EventBook], fresh: Collection[str], now: int) -> None:
+    reconsider(book, {k.hash for k in about if k.hash is not None and k.event.kind in KINDS}, fresh, now)

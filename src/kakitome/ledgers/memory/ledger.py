@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from kakitome.core.suppression import TransientLimit
 from kakitome.ledgers.memory.accounts import MemoryAccounts
 from kakitome.ledgers.memory.book import Book
 from kakitome.ledgers.memory.events import MemoryEvents
@@ -17,8 +18,8 @@ from kakitome.ledgers.memory.workers import MemoryRunnable, MemoryWorkers
 class MemoryLedger:
     """For tests and for reading. `hash_key` is the key for address hashes."""
 
-    def __init__(self, hash_key: bytes = bytes(32)) -> None:
-        book = Book(hash_key)
+    def __init__(self, hash_key: bytes = bytes(32), transient: TransientLimit | None = None) -> None:
+        book = Book(hash_key, transient)
         self.messages = MemoryMessages(book)
         self.sweeps = MemorySweeps(book)
         self.runs = MemoryRuns(book)

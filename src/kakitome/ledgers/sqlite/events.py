@@ -7,15 +7,16 @@ from collections.abc import Sequence
 
 import msgspec
 
-from kakitome.core.delivery import Delivery, fold, suppresses, word, words
+from kakitome.core.delivery import Delivery, fold, word, words
 from kakitome.core.errors import NotFound
 from kakitome.core.event import Event, EventKind
 from kakitome.core.ids import MessageId, from_text
 from kakitome.core.lifecycle import Cause, State
+from kakitome.core.suppression import KINDS
 from kakitome.ledgers.sqlite.book import change, count, count_copies, enter
 from kakitome.ledgers.sqlite.connection import Db, as_json, one
-from kakitome.ledgers.sqlite.records import suppress
-from kakitome.ports.records import Folded, NamedEvent, Suppression
+from kakitome.ledgers.sqlite.suppressing import reconsider
+from kakitome.ports.records import Folded, NamedEvent
 
 _encode = msgspec.json.Encoder().encode
 
@@ -24,16 +25,22 @@ def fold_events(db: Db, events: Sequence[NamedEvent], now: int) -> Folded:
     fresh = [named for named in events if _store(db, named, now)]
     _take_in(db, [(e.event, claim) for e in fresh if (claim := _correlated(db, e.event))], now)
     # Those that name an attempt have told its provider id: now the others can be matched, and those that waited.
-    match_waiting(db, [e.event.provider_message_id for e in fresh], now)
+    learnt = _match_waiting(db, [e.event.provider_message_id for e in fresh], now)
     unmatched = _unmatched(db, [e.event.key for e in fresh])
     for key, kind in unmatched:
         enter(db, now, "event_unmatched", event=key, happening=kind)
-    _suppress(db, fresh, now)
+    learnt |= {e.hash for e in fresh if e.hash is not None and e.event.kind in KINDS}
+    reconsider(db, learnt, {e.event.key for e in fresh}, now)
     return Folded(len(fresh), len(events) - len(fresh), len(unmatched))
 
 
 def match_waiting(db: Db, provider_ids: Sequence[str], now: int) -> None:
     """Take in the events that waited for these provider ids."""
+    reconsider(db, _match_waiting(db, provider_ids, now), (), now)
+
+
+def _match_waiting(db: Db, provider_ids: Sequence[str], now: int) -> set[int]:
+    """Answers the addresses whose suppressions may hang on what was matched."""
     rows = db.execute(
         "select event, hash, provider_id from event where message is null and provider_id <> ''"
         " and provider_id in (select value from json_each(?))",
@@ -41,6 +48,8 @@ def match_waiting(db: Db, provider_ids: Sequence[str], now: int) -> None:
     ).fetchall()
     matched = [(msgspec.json.decode(event, type=Event), _claim_of(db, id, hash)) for event, hash, id in rows]
     _take_in(db, [(event, claim) for event, claim in matched if claim], now)
+    told = [(hash, event.kind) for (_, hash, _), (event, claim) in zip(rows, matched, strict=True) if claim]
+    return {hash for hash, kind in told if hash is not None and kind in KINDS}
 
 
 def _unmatched(db: Db, keys: Sequence[str]) -> list[tuple[str, str]]:
@@ -150,21 +159,3 @@ def _deliver(db: Db, message: int, events: Sequence[Event]) -> None:
     )
     for name in set(words(after)) - set(words(before)):
         count(db, run, f"delivery:{name}", 1)
-
-
-def _suppress(db: Db, fresh: Sequence[NamedEvent], now: int) -> None:
-    found = [
-        Suppression(
-            hash=named.hash,
-            address=named.event.recipient,
-            reason=reason,
-            source=named.event.key,
-            who=named.event.provider,
-            note=named.event.diagnostic,
-            at=now,
-        )
-        for named in fresh
-        if named.hash is not None and named.event.recipient and (reason := suppresses(named.event))
-    ]
-    if found:
-        suppress(db, found, now)

@@ -14,6 +14,7 @@ from kakitome.core.lifecycle import Cause
 from kakitome.core.message import Admitted, AttemptView, Claimed, Entry, MessageView, Run, Settlement, Submission
 from kakitome.core.pacing import Grant
 from kakitome.core.policy import Horizons, Policy
+from kakitome.core.suppression import TransientLimit
 from kakitome.ledgers.sqlite import (
     accounts,
     admission,
@@ -25,6 +26,7 @@ from kakitome.ledgers.sqlite import (
     records,
     resolution,
     runs,
+    suppressing,
     verify,
     workers,
 )
@@ -34,7 +36,7 @@ from kakitome.ledgers.sqlite.turnstile import Turnstile
 from kakitome.ports.accounts import GateState, Wanted
 from kakitome.ports.messages import Doubt, Settled
 from kakitome.ports.reads import Discrepancy, Search
-from kakitome.ports.records import Folded, NamedEvent, Suppression, TemplateVersion
+from kakitome.ports.records import Folded, NamedEvent, Released, Suppression, TemplateVersion
 from kakitome.ports.runs import Import, ImportBatch
 from kakitome.ports.workers import Mark, Reaped, WorkerRecord
 
@@ -204,13 +206,24 @@ class _Suppressions(_Part):
     async def find(self, hashes: Sequence[int]) -> list[Suppression]:
         return await self._read(lambda db: records.find_suppressions(db, hashes))
 
+    async def released(self, after: str, n: int) -> list[Released]:
+        return await self._read(lambda db: records.list_released(db, after, n))
+
     async def list(self, after: str, n: int) -> list[Suppression]:
         return await self._read(lambda db: records.list_suppressions(db, after, n))
 
 
 class _Events(_Part):
+    def __init__(self, writer: Thread, reader: Thread, transient: TransientLimit) -> None:
+        super().__init__(writer, reader)
+        self._transient = transient
+
     async def fold(self, named: Sequence[NamedEvent], now: int) -> Folded:
-        return await self._write(lambda db: events.fold_events(db, named, now))
+        return await self._write(lambda db: self._fold(db, named, now))
+
+    def _fold(self, db: Db, named: Sequence[NamedEvent], now: int) -> Folded:
+        suppressing.limit_transient(db, self._transient)
+        return events.fold_events(db, named, now)
 
     async def of(self, message: MessageId) -> list[Event]:
         return await self._read(lambda db: events.events_of(db, message))
@@ -254,9 +267,10 @@ class _Reads(_Part):
 
 
 class SqliteLedger:
-    """A ledger in one file. Open it with `SqliteLedger.open`; several processes may have the same file open."""
+    """A ledger in one file. Open it with `SqliteLedger.open`; several processes may have the same file open.
+    `transient` is how many transient bounces suppress."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, transient: TransientLimit | None = None) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         self._closed = False
         self._turnstile = Turnstile(path)
@@ -271,7 +285,7 @@ class SqliteLedger:
         self.accounts = _Accounts(*both)
         self.templates = _Templates(*both)
         self.suppressions = _Suppressions(*both)
-        self.events = _Events(*both)
+        self.events = _Events(*both, transient or TransientLimit())
         self.journal = _Journal(*both)
         self.reads = _Reads(*both)
 

@@ -12,7 +12,7 @@ from kakitome.core.ids import MessageId
 from kakitome.core.message import Entry
 from kakitome.ledgers.sqlite.book import enter
 from kakitome.ledgers.sqlite.connection import Db, as_json
-from kakitome.ports.records import Suppression, TemplateVersion
+from kakitome.ports.records import Released, Suppression, TemplateVersion
 
 _TEMPLATE = "select id, name, version, digest, source, created from template"
 _SUPPRESSION = "select hash, address, reason, scope, source, who, note, at from suppression"
@@ -80,10 +80,30 @@ def suppress(db: Db, suppressions: Sequence[Suppression], now: int) -> int:
 
 
 def unsuppress(db: Db, hash: int, scope: str, who: str, note: str, now: int) -> bool:
+    """A person's removal, which is remembered."""
+    db.execute(
+        "insert or replace into released select hash, scope, address, reason, source, who, note, at, ?3, ?4, ?5"
+        " from suppression where hash = ?1 and scope = ?2",
+        (hash, scope, who, note, now),
+    )
+    return drop(db, hash, scope, who, note, now)
+
+
+def drop(db: Db, hash: int, scope: str, who: str, note: str, now: int) -> bool:
     rows = db.execute("delete from suppression where hash = ? and scope = ? returning reason", (hash, scope)).fetchall()
     if rows:
         enter(db, now, "released_address", address_hash=hash, scope=scope, reason=rows[0][0], who=who, note=note)
     return bool(rows)
+
+
+def list_released(db: Db, after: str, n: int) -> list[Released]:
+    last = f"(select address from released where address > ?1 order by address limit 1 offset {max(0, n - 1)})"
+    rows = db.execute(
+        "select hash, address, reason, scope, source, who, note, at, released_by, released_note, released_at"
+        f" from released where address > ?1 and address <= coalesce({last}, address) order by address, hash, scope",
+        (after,),
+    )
+    return [Released(was=_suppression(row[:8]), who=row[8], note=row[9], at=row[10]) for row in (rows if n > 0 else ())]
 
 
 def _suppression(row: Any) -> Suppression:

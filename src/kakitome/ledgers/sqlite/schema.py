@@ -108,4 +108,18 @@ create table journal (
 create index journal_message on journal (message) where message is not null;
 """
 
-MIGRATIONS: tuple[str, ...] = (FIRST,)
+SUPPRESSING = """
+-- All that is known of an address when it is asked whether it may be written to.
+create index event_address on event (hash)
+  where kind in ('bounced', 'complained', 'rejected', 'resubscribed', 'unsubscribed') and hash is not null;
+
+-- What a person removed: the suppression as it was, and the removal.
+create table released (
+  hash integer, scope text, address text not null, reason text not null, source text not null, who text not null,
+  note text not null, at integer not null, released_by text not null, released_note text not null,
+  released_at integer not null, primary key (hash, scope)
+) strict, without rowid;
+create index released_address on released (address);
+"""
+
+MIGRATIONS: tuple[str, ...] = (FIRST, SUPPRESSING)
