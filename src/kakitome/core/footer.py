@@ -1,4 +1,4 @@
-"""Does a mail say what the Japanese act on specified electronic mail asks for (特定電子メールの送信の適正化等に関する法律)?
+"""Does a mail say what Japan asks of advertising mail (特定電子メールの送信の適正化等に関する法律)?
 
 Its article 4 and the ministry's ordinance to it (施行規則): the sender's name; that and where one can refuse; and, in
 the mail or on a page that it links to, the sender's postal address and where to complain or ask. What is looked at is
