@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Protocol
 
 from kakitome.ports.accounts import Accounts
+from kakitome.ports.guards import Guards
 from kakitome.ports.messages import Messages, Sweeps
 from kakitome.ports.reads import Reads
 from kakitome.ports.records import Events, Journal, Suppressions, Templates
@@ -33,6 +34,8 @@ class Ledger(Protocol):
     def events(self) -> Events: ...
     @property
     def journal(self) -> Journal: ...
+    @property
+    def guards(self) -> Guards: ...
     @property
     def reads(self) -> Reads: ...
 

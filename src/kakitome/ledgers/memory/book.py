@@ -10,9 +10,11 @@ import msgspec
 
 from kakitome.core.errors import NotFound
 from kakitome.core.event import Event
+from kakitome.core.guard import Verdict
 from kakitome.core.ids import Fence, MessageId, RunId, SubmissionId
 from kakitome.core.lifecycle import Cause, Need, State, move
 from kakitome.core.message import Entry, Run
+from kakitome.core.pacing import Paced
 from kakitome.core.suppression import TransientLimit
 from kakitome.ports.accounts import GateState
 from kakitome.ports.records import Released, Suppression, TemplateVersion
@@ -55,6 +57,7 @@ class Message:
     hash: int
     due: int
     expires: int | None
+    pace: str = ""
     submission: SubmissionId | None = None
     source: ImportBook | None = None
     line: int | None = None
@@ -87,6 +90,15 @@ class KeyBook:
 
 
 @dataclass
+class GuardBook:
+    """The guard's window: when it began, what was sent before it, and what the guard said in it."""
+
+    since: int = 0
+    sent_before: int = 0
+    verdict: Verdict | None = None
+
+
+@dataclass
 class RunBook:
     run: Run
     expires: int | None = None
@@ -94,6 +106,7 @@ class RunBook:
     invalid: int = 0
     duplicate: int = 0
     already: int = 0
+    guard: GuardBook = field(default_factory=GuardBook)
 
 
 @dataclass
@@ -109,10 +122,23 @@ class EventBook:
 
 @dataclass
 class AccountBook:
-    next_slot: float = 0.0
+    """`asked` is when transactional mail last did; `factor` is what throttles left of the pace at `slowed`."""
+
+    paced: Paced = Paced()
+    asked: int = 0
+    factor: float = 1.0
+    slowed: int = 0
     reported: int | None = None
     reported_at: int = 0
     granted: dict[int, int] = field(default_factory=dict)
+
+
+@dataclass
+class PaceBook:
+    """Of a configured pace, or of a lane that works again `since`. `spent`: see `core.pacing.room`."""
+
+    since: int = 0
+    spent: float = 0.0
 
 
 class Book:
@@ -130,6 +156,8 @@ class Book:
         self.workers: dict[str, WorkerRecord] = {}
         self.accounts: dict[str, AccountBook] = {}
         self.gates: dict[str, GateState] = {}
+        self.probes: dict[str, int] = {}  # by gate: until when others wait for its probe
+        self.paces: dict[str, PaceBook] = {}  # by `pace:NAME` or `lane:NAME`
         self.templates: list[TemplateVersion] = []
         self.suppressions: dict[tuple[int, str], Suppression] = {}
         self.released: dict[tuple[int, str], Released] = {}

@@ -6,6 +6,7 @@ from kakitome.core.suppression import TransientLimit
 from kakitome.ledgers.memory.accounts import MemoryAccounts
 from kakitome.ledgers.memory.book import Book
 from kakitome.ledgers.memory.events import MemoryEvents
+from kakitome.ledgers.memory.guards import MemoryGuards
 from kakitome.ledgers.memory.messages import MemoryMessages
 from kakitome.ledgers.memory.reads import MemoryReads
 from kakitome.ledgers.memory.records import MemoryJournal, MemoryTemplates
@@ -30,6 +31,7 @@ class MemoryLedger:
         self.suppressions = MemorySuppressions(book)
         self.events = MemoryEvents(book)
         self.journal = MemoryJournal(book)
+        self.guards = MemoryGuards(book)
         self.reads = MemoryReads(book)
 
     async def close(self) -> None:

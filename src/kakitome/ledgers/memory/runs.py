@@ -12,6 +12,7 @@ from kakitome.core.lifecycle import OPEN, Cause
 from kakitome.core.message import Run
 from kakitome.core.policy import Policy
 from kakitome.ledgers.memory.book import Book, ImportBook, Message, RunBook
+from kakitome.ledgers.memory.guards import resumed
 from kakitome.ports.runs import MOVES, Import, ImportBatch, ImportRow
 
 
@@ -118,6 +119,8 @@ class MemoryRuns:
         if to == "done" and any(m.state in OPEN for m in self._book.of_run(run)):
             raise StateError(f"The campaign {known.name!r} still has open messages; it is not done.")
         if to != known.state:
+            if to == "running":
+                resumed(self._book, run, now)
             self._book.set_state(run, to)
             self._book.enter(now, f"campaign_{to}", run=run, who=who)
         if to == "cancelled":

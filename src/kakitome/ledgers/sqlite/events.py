@@ -13,6 +13,7 @@ from kakitome.core.event import Event, EventKind
 from kakitome.core.ids import MessageId, from_text
 from kakitome.core.lifecycle import Cause, State
 from kakitome.core.suppression import KINDS
+from kakitome.ledgers.sqlite import guards
 from kakitome.ledgers.sqlite.book import change, count, count_copies, enter
 from kakitome.ledgers.sqlite.connection import Db, as_json, one
 from kakitome.ledgers.sqlite.suppressing import reconsider
@@ -159,3 +160,4 @@ def _deliver(db: Db, message: int, events: Sequence[Event]) -> None:
     )
     for name in set(words(after)) - set(words(before)):
         count(db, run, f"delivery:{name}", 1)
+    guards.count(db, run, message, before, after)

@@ -31,6 +31,7 @@ from kakitome.ledgers.sqlite import (
     workers,
 )
 from kakitome.ledgers.sqlite.connection import Db, as_json, one
+from kakitome.ledgers.sqlite.guards import SqliteGuards
 from kakitome.ledgers.sqlite.threads import Thread
 from kakitome.ledgers.sqlite.turnstile import Turnstile
 from kakitome.ports.accounts import GateState, Wanted
@@ -287,6 +288,7 @@ class SqliteLedger:
         self.suppressions = _Suppressions(*both)
         self.events = _Events(*both, transient or TransientLimit())
         self.journal = _Journal(*both)
+        self.guards = SqliteGuards(*both)
         self.reads = _Reads(*both)
 
     async def held(self) -> str | None:

@@ -11,6 +11,7 @@ from kakitome.core.ids import RunId
 from kakitome.core.lifecycle import Cause, State
 from kakitome.core.message import Run
 from kakitome.core.policy import Kind, Policy
+from kakitome.ledgers.sqlite import guards
 from kakitome.ledgers.sqlite.book import count, count_moves, enter, next_ids
 from kakitome.ledgers.sqlite.connection import Db, as_json, fill, one
 from kakitome.ports.runs import MOVES, Import, ImportBatch
@@ -225,6 +226,8 @@ def move(db: Db, run: RunId, to: str, who: str, now: int) -> Run:
 
 
 def _become(db: Db, run: int, state: str, who: str, now: int) -> None:
+    if state == "running":
+        guards.resumed(db, run, now)
     db.execute("update run set state = ? where id = ?", (state, run))
     _set_runnable(db, run, state == "running")
     enter(db, now, f"campaign_{state}", run=run, who=who)

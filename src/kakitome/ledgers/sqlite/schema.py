@@ -122,4 +122,12 @@ create table released (
 create index released_address on released (address);
 """
 
-MIGRATIONS: tuple[str, ...] = (FIRST, SUPPRESSING)
+GUARD = """
+-- The guard's window of a run: what bounced for good and was complained about of what was sent in it, and what it said.
+create table guard (
+  run integer primary key, since integer not null default 0, sent_before integer not null default 0,
+  bounced integer not null default 0, complained integer not null default 0, verdict text
+) strict;
+"""
+
+MIGRATIONS: tuple[str, ...] = (FIRST, SUPPRESSING, GUARD)

@@ -1,0 +1,79 @@
+"""What the guard asks and says. Figures are counted anew."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from kakitome.core.delivery import NOTHING, Delivery, fold
+from kakitome.core.guard import RANK, Figures, Level, Verdict, counts
+from kakitome.core.ids import MessageId, RunId
+from kakitome.core.lifecycle import State
+from kakitome.ledgers.memory.book import Book, GuardBook, Message
+from kakitome.ports.guards import Watched
+
+
+class MemoryGuards:
+    def __init__(self, book: Book) -> None:
+        self._book = book
+
+    async def watched(self, campaign: RunId | None = None) -> Sequence[Watched]:
+        wanted = [id for id in sorted(self._book.runs) if campaign == id or (campaign is None and self._is_running(id))]
+        return [self._watched(id) for id in wanted]
+
+    def _is_running(self, run: RunId) -> bool:
+        return self._book.runs[run].run.state == "running"
+
+    def _watched(self, run: RunId) -> Watched:
+        guard = self._book.runs[run].guard
+        told = [counts(self._delivery(m.id)) for m in self._book.of_run(run) if _belongs(m, guard.since)]
+        figures = Figures(
+            since=guard.since,
+            level=guard.verdict.level if guard.verdict else Level.QUIET,
+            sent=_sent(self._book, run) - guard.sent_before,
+            bounced=sum(bounced for bounced, _ in told),
+            complained=sum(complained for _, complained in told),
+        )
+        return Watched(self._book.runs[run].run, figures, guard.verdict)
+
+    def _delivery(self, message: MessageId) -> Delivery:
+        folded = NOTHING
+        for kept in self._book.events.values():
+            if kept.message == message:
+                folded = fold(folded, kept.event)
+        return folded
+
+    async def say(self, run: RunId, since: int, verdict: Verdict, now: int) -> bool:
+        guard = self._book.run(run).guard
+        said = RANK[guard.verdict.level] if guard.verdict else 0
+        if guard.since != since or RANK[verdict.level] <= said or not self._is_running(run):
+            return False
+        guard.verdict = verdict
+        if verdict.level is Level.PAUSED:
+            self._book.set_state(run, "paused")
+        self._book.enter(now, f"guard_{verdict.level}", run=run, verdict=verdict, since=since)
+        return True
+
+    async def begin_window(self, run: RunId, since: int, now: int) -> bool:
+        if self._book.run(run).guard.since != since:
+            return False
+        _begin(self._book, run, now)
+        return True
+
+
+def resumed(book: Book, run: RunId, now: int) -> None:
+    """Somebody lets a run go on: after a pause of the guard's, only what is sent from now on counts."""
+    verdict = book.runs[run].guard.verdict
+    if verdict is not None and verdict.level is Level.PAUSED:
+        _begin(book, run, now)
+
+
+def _begin(book: Book, run: RunId, now: int) -> None:
+    book.runs[run].guard = GuardBook(max(now, book.runs[run].guard.since + 1), _sent(book, run))
+
+
+def _sent(book: Book, run: RunId) -> int:
+    return sum(m.state is State.SENT for m in book.of_run(run))
+
+
+def _belongs(message: Message, since: int) -> bool:
+    return max((attempt.begun for attempt in message.tries.values()), default=-1) >= since
