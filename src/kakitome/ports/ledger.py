@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Protocol
 
 from kakitome.ports.accounts import Accounts
+from kakitome.ports.figures import Figures
 from kakitome.ports.guards import Guards
 from kakitome.ports.messages import Messages, Sweeps
 from kakitome.ports.reads import Reads
@@ -36,6 +37,8 @@ class Ledger(Protocol):
     def journal(self) -> Journal: ...
     @property
     def guards(self) -> Guards: ...
+    @property
+    def figures(self) -> Figures: ...
     @property
     def reads(self) -> Reads: ...
 

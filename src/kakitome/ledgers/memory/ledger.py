@@ -6,6 +6,7 @@ from kakitome.core.suppression import TransientLimit
 from kakitome.ledgers.memory.accounts import MemoryAccounts
 from kakitome.ledgers.memory.book import Book
 from kakitome.ledgers.memory.events import MemoryEvents
+from kakitome.ledgers.memory.figures import MemoryFigures
 from kakitome.ledgers.memory.guards import MemoryGuards
 from kakitome.ledgers.memory.messages import MemoryMessages
 from kakitome.ledgers.memory.reads import MemoryReads
@@ -32,6 +33,7 @@ class MemoryLedger:
         self.events = MemoryEvents(book)
         self.journal = MemoryJournal(book)
         self.guards = MemoryGuards(book)
+        self.figures = MemoryFigures(book)
         self.reads = MemoryReads(book)
 
     async def close(self) -> None:

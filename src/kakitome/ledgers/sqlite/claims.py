@@ -9,6 +9,7 @@ import msgspec
 from kakitome.core.ids import Fence, MessageId, RunId, SubmissionId
 from kakitome.core.lifecycle import Cause, State
 from kakitome.core.message import Claimed, Settlement
+from kakitome.core.statistics import QUARTER
 from kakitome.ledgers.sqlite.book import count_moves, enter
 from kakitome.ledgers.sqlite.connection import Db, as_json, fill, one
 from kakitome.ledgers.sqlite.events import match_waiting
@@ -187,6 +188,13 @@ def _count_acceptances(db: Db, now: int) -> None:
         " on conflict (lane, second) do update set accepted = accepted + excluded.accepted,"
         " proved = proved + excluded.proved",
         (now // 1000,),
+    )
+    db.execute(
+        "insert into quarter select ?1, s.run, s.lane, 'accepted', count(*) from stage s"
+        " join attempt a on a.message = s.id and a.fence = s.fence"
+        " where s.cause = 'provider_accepted' and a.cause is not 'provider_accepted' group by s.run, s.lane"
+        " on conflict (at, run, lane, name) do update set n = n + excluded.n",
+        (now // QUARTER * QUARTER,),
     )
 
 

@@ -13,7 +13,7 @@ from kakitome.core.event import Event, EventKind
 from kakitome.core.ids import MessageId, from_text
 from kakitome.core.lifecycle import Cause, State
 from kakitome.core.suppression import KINDS
-from kakitome.ledgers.sqlite import guards
+from kakitome.ledgers.sqlite import counting, guards
 from kakitome.ledgers.sqlite.book import change, count, count_copies, enter
 from kakitome.ledgers.sqlite.connection import Db, as_json, one
 from kakitome.ledgers.sqlite.suppressing import reconsider
@@ -23,6 +23,7 @@ _encode = msgspec.json.Encoder().encode
 
 
 def fold_events(db: Db, events: Sequence[NamedEvent], now: int) -> Folded:
+    counting.begin(db)
     fresh = [named for named in events if _store(db, named, now)]
     _take_in(db, [(e.event, claim) for e in fresh if (claim := _correlated(db, e.event))], now)
     # Those that name an attempt have told its provider id: now the others can be matched, and those that waited.
@@ -106,6 +107,7 @@ def _take_in(db: Db, events: Sequence[tuple[Event, tuple[int, int]]], now: int) 
         if event.kind is not EventKind.UNKNOWN:
             _prove(db, event, message, fence, now)
         by_message[message].append(event)
+    counting.take_in(db, events)
     for message, about in by_message.items():
         _deliver(db, message, about)
 

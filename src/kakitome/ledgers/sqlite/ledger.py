@@ -31,6 +31,7 @@ from kakitome.ledgers.sqlite import (
     workers,
 )
 from kakitome.ledgers.sqlite.connection import Db, as_json, one
+from kakitome.ledgers.sqlite.figures import SqliteFigures
 from kakitome.ledgers.sqlite.guards import SqliteGuards
 from kakitome.ledgers.sqlite.threads import Thread
 from kakitome.ledgers.sqlite.turnstile import Turnstile
@@ -289,6 +290,7 @@ class SqliteLedger:
         self.events = _Events(*both, transient or TransientLimit())
         self.journal = _Journal(*both)
         self.guards = SqliteGuards(*both)
+        self.figures = SqliteFigures(*both)
         self.reads = _Reads(*both)
 
     async def held(self) -> str | None:

@@ -130,4 +130,20 @@ create table guard (
 ) strict;
 """
 
-MIGRATIONS: tuple[str, ...] = (FIRST, SUPPRESSING, GUARD)
+FIGURES = """
+-- Numbers of a run by scope ('', domain, link, machine) and key, as `core.statistics.adds` has them.
+create table tally (
+  run integer, scope text, key text, name text, n integer not null, primary key (run, scope, key, name)
+) strict, without rowid;
+-- The opens and clicks of a message that count, so that news of it need not read its events.
+create table touched (message integer primary key, touches text not null) strict;
+-- By the quarter of an hour (ms): acceptances and what the providers told.
+create table quarter (
+  at integer, run integer, lane text, name text, n integer not null, primary key (at, run, lane, name)
+) strict, without rowid;
+create index quarter_run on quarter (run, at);
+insert into quarter select a.settled / 900000 * 900000, m.run, a.lane, 'accepted', count(*)
+  from attempt a join message m on m.id = a.message where a.cause = 'provider_accepted' group by 1, 2, 3;
+"""
+
+MIGRATIONS: tuple[str, ...] = (FIRST, SUPPRESSING, GUARD, FIGURES)

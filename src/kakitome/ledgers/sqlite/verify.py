@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from kakitome.core.lifecycle import State
 from kakitome.ledgers.sqlite.connection import Db, one
+from kakitome.ledgers.sqlite.counting import differences
 from kakitome.ports.reads import Discrepancy
 
 _IMPOSSIBLE = {
@@ -43,4 +44,4 @@ def verify(db: Db) -> list[Discrepancy]:
         total += sum(counted.get((run, kind), 0) for kind in ("invalid", "duplicate", "already"))
         if (read := counted.get((run, "read"), 0)) != total:
             found.append(Discrepancy(f"{name}: rows read", total, read))
-    return found
+    return found + [Discrepancy(*each) for each in differences(db)]
