@@ -8,6 +8,10 @@ BIN := .venv/bin
 demo: .venv/server
 	@$(BIN)/python examples/demo.py
 
+# The published accounts of docs/scenarios.md, played from start to end.
+scenario-%: .venv/server
+	@$(BIN)/python examples/scenarios/scenario_$*.py
+
 serve: .venv/server
 	@$(BIN)/kakitome serve
 

@@ -1,0 +1,135 @@
+"""What the demo and the scenarios are played on: a provider of this machine, a Kakitome, and an audience.
+
+A play does nothing that you could not type: every command is shown before it runs. What it claims it checks, against
+the provider's own record of accepted mail, and a play whose check fails does not end 0.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import json
+import os
+import shlex
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any
+
+TOPICS = [f"arn:aws:sns:us-east-1:000000000000:kakitome-{kind}" for kind in ("bounces", "deliveries", "actions")]
+KAKITOME = str(Path(sys.executable).with_name("kakitome"))
+
+
+class Stage:
+    """A folder with a configuration in it. `environment` is added to that of every command."""
+
+    def __init__(self, folder: Path, environment: dict[str, str] | None = None) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self.folder = folder
+        self.environment = os.environ | (environment or {})
+
+    @property
+    def configuration(self) -> Path:
+        return self.folder / "kakitome.toml"
+
+    def configure(self, text: str) -> None:
+        self.configuration.write_text(text, encoding="utf-8")
+
+    def run(self, *words: str, may_fail: bool = False, codes: tuple[int, ...] = (0, 3)) -> int:
+        """Show a command and run it. Exit code 3 is "done, but something needs a person"."""
+        shown = f"$ kakitome {shlex.join(words)}"
+        print(f"\x1b[2m{shown}\x1b[0m" if sys.stderr.isatty() else shown, file=sys.stderr, flush=True)
+        code = subprocess.run(self._command(*words), env=self.environment, check=False).returncode
+        if code not in codes and not may_fail:
+            raise SystemExit(f"kakitome {words[0]} ended with {code}, and this play expects another end.")
+        return code
+
+    def ask(self, *words: str) -> Any:
+        """The JSON document that a command prints; nothing is shown."""
+        command = self._command("--json", *words)
+        done = subprocess.run(command, env=self.environment, check=False, capture_output=True)
+        if done.returncode not in (0, 3):
+            raise SystemExit(done.stderr.decode())
+        return json.loads(done.stdout)
+
+    def _command(self, *words: str) -> list[str]:
+        return [KAKITOME, "--config", str(self.configuration), *words]
+
+    @contextmanager
+    def simulator(self, name: str, *words: str) -> Iterator[subprocess.Popen[bytes]]:
+        """A provider. What it accepts is in `NAME.jsonl`, what it says in `NAME.log`."""
+        accepted = str(self.folder / f"{name}.jsonl")
+        with self.child(name, [KAKITOME, "simulator", "--accepted", accepted, *words]) as process:
+            assert process.stdout is not None
+            process.stdout.readline()  # it listens
+            yield process
+
+    @contextmanager
+    def server(self, port: int) -> Iterator[subprocess.Popen[bytes]]:
+        """`kakitome serve`, answering at the port."""
+        with self.child("serve", self._command("serve")) as process:
+            wait_until(lambda: _answers(port), 30, "kakitome serve did not start")
+            yield process
+
+    @contextmanager
+    def child(self, name: str, command: list[str]) -> Iterator[subprocess.Popen[bytes]]:
+        """A process that dies with this one, even if this one is killed; what it says goes to NAME.log."""
+        with (self.folder / f"{name}.log").open("ab") as log:
+            process = subprocess.Popen(
+                command, env=self.environment, stdout=subprocess.PIPE, stderr=log, preexec_fn=_die_with_parent
+            )
+        try:
+            yield process
+        finally:
+            process.send_signal(signal.SIGTERM)
+            try:
+                process.wait(timeout=20)
+            except subprocess.TimeoutExpired:
+                process.kill()
+            if process.stdout is not None:
+                process.stdout.close()
+
+    def accepted(self, name: str) -> list[dict[str, Any]]:
+        """The provider's own record."""
+        file = self.folder / f"{name}.jsonl"
+        return [json.loads(line) for line in file.read_text("utf-8").splitlines()] if file.exists() else []
+
+
+def say(text: str) -> None:
+    print(f"\n\x1b[1m{text}\x1b[0m" if sys.stderr.isatty() else f"\n{text}", file=sys.stderr, flush=True)
+
+
+def check(holds: bool, claim: str) -> None:
+    """Tell the audience what was just shown. Raises `SystemExit` where it was not."""
+    if not holds:
+        raise SystemExit(f"This should be so, and is not: {claim}")
+    print(f"✓ {claim}", file=sys.stderr, flush=True)
+
+
+def wait_until(holds: Callable[[], bool], seconds: float, otherwise: str) -> None:
+    until = time.monotonic() + seconds
+    while not holds():
+        if time.monotonic() > until:
+            raise SystemExit(f"{otherwise} (after {seconds:g} seconds).")
+        time.sleep(0.1)
+
+
+def free_ports(n: int) -> list[int]:
+    with ExitStack() as stack:
+        sockets = [stack.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in range(n)]
+        return [s.getsockname()[1] for s in sockets]
+
+
+def _answers(port: int) -> bool:
+    with socket.socket() as s:
+        return s.connect_ex(("127.0.0.1", port)) == 0
+
+
+def _die_with_parent() -> None:
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(1, signal.SIGTERM)  # PR_SET_PDEATHSIG
+    os.setpgrp()  # a Ctrl-C is for the command in front; these two end when it has ended
