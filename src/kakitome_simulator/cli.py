@@ -57,6 +57,11 @@ def parse(argv: Sequence[str]) -> Options:
         require_authentication=not given.no_authentication,
         credentials=given.credentials,
         seed=given.seed,
+        sendgrid_events=tuple(given.sendgrid_events),
+        sendgrid_key=given.sendgrid_key,
+        sendgrid_api_key=given.sendgrid_api_key,
+        sendgrid_rate=given.sendgrid_rate,
+        sendgrid_window=given.sendgrid_window,
     )
 
 
@@ -87,6 +92,11 @@ def parser() -> argparse.ArgumentParser:
     add("--credentials", type=_told(_credentials), metavar="USER:PASSWORD", help="SMTP; default: any")
     add("--no-authentication", action="store_true", help="SMTP without AUTH, which SES never allows")
     add("--require-tls", action="store_true", help="SMTP refuses AUTH and MAIL in the clear, as SES does")
+    add("--sendgrid-events", type=_told(events_url), action="append", default=[], metavar="URL", help="its webhooks")
+    add("--sendgrid-key", type=Path, metavar="FILE", help="write here what its webhooks are verified with")
+    add("--sendgrid-api-key", metavar="KEY", help="the only one that POST /v3/mail/send takes; default: any")
+    add("--sendgrid-rate", type=int, metavar="N", help="requests to it in each window; more are a 429")
+    add("--sendgrid-window", type=float, default=60.0, metavar="SECONDS")
     add("--seed", type=int, metavar="N", help="repeat what faults choose by chance")
     return parser
 

@@ -26,6 +26,7 @@ from .faults import Faults
 from .options import OptionError, events_url
 from .publisher import Publisher
 from .reception import Reception
+from .sendgrid import SendGrid
 from .ses_smtp import SesSmtp
 from .sns import Signer
 
@@ -69,6 +70,7 @@ class Control:
         smtp: SesSmtp,
         clock: Clock,
         signer: Signer,
+        sendgrid: SendGrid,
     ) -> None:
         self._account = account
         self._accepted = accepted
@@ -78,6 +80,7 @@ class Control:
         self._smtp = smtp
         self._clock = clock
         self._signer = signer
+        self._sendgrid = sendgrid
 
     def routes(self) -> list[web.RouteDef]:
         return [
@@ -110,6 +113,7 @@ class Control:
             "smtp": {"connections": self._smtp.connections, "open": len(self._smtp.sessions)},
             "faults": self._faults.report(),
             "events": self._publisher.report(),
+            "sendgrid": self._sendgrid.report(),
         }
 
     async def _show_accepted(self, request: web.Request) -> web.Response:
@@ -137,6 +141,7 @@ class Control:
         self._faults.clear()
         self._publisher.forget()
         self._reception.reset()
+        self._sendgrid.reset()
         self._account.reset()
         self._accepted.forget()
         return _json(self.state())
@@ -154,7 +159,7 @@ class Control:
         key = play.message_id or play.recipient
         if key is None:
             raise OptionError("play needs a message_id or a recipient")
-        events = self._reception.play(key, play.event, play.link)
+        events = self._reception.play(key, play.event, play.link) or self._sendgrid.play(key, play.event, play.link)
         return _json({"events": events}, 200 if events else 404)
 
     async def _show_certificate(self, request: web.Request) -> web.Response:

@@ -1,6 +1,6 @@
 """Faults that can be armed, combined and timed.
 
-    NAME[:ARGUMENT][@share=0.1][@count=5][@after=N][@from=S-to=S][@via=smtp|http][@recipient=GLOB]
+    NAME[:ARGUMENT][@share=0.1][@count=5][@after=N][@from=S-to=S][@via=smtp|http|sendgrid][@recipient=GLOB]
 
 | name | the mail is | the client sees |
 |---|---|---|
@@ -63,7 +63,7 @@ class Occasion(msgspec.Struct, frozen=True):
     """Something that a fault may hit: a mail being handed in, or an event about one recipient of it."""
 
     ticks: int
-    via: str  # smtp | http
+    via: str  # smtp | http (SES's API) | sendgrid
     recipients: tuple[str, ...]
 
 
@@ -200,7 +200,7 @@ def _narrow(fault: Fault, condition: str) -> None:
                 begin, to, end = value.partition("-to=")
                 fault.begin = _not_negative(float(begin))
                 fault.end = float(end) if to else None
-            case "via" if value in {"smtp", "http"}:
+            case "via" if value in {"smtp", "http", "sendgrid"}:
                 fault.via = value
             case "recipient" if value:
                 fault.recipient = value

@@ -47,6 +47,11 @@ class Options:
     require_authentication: bool = True
     credentials: tuple[str, str] | None = None  # None: any that are not empty
     seed: int | None = None
+    sendgrid_events: tuple[str, ...] = ()  # where SendGrid's event webhooks go
+    sendgrid_key: Path | None = None  # where the public key of their signatures is written
+    sendgrid_api_key: str | None = None  # None: any
+    sendgrid_rate: int | None = None  # requests in a window of SendGrid's
+    sendgrid_window: float = 60.0  # seconds
 
 
 def endpoint(text: str) -> Endpoint:

@@ -47,6 +47,13 @@ class Remote:
     def events_to(self, *urls: str) -> None:
         self._ask("events-url", {"urls": list(urls)})
 
+    def sendgrid_events_to(self, *urls: str) -> None:
+        self._ask("sendgrid-events", {"urls": list(urls)})
+
+    def sendgrid_key(self) -> str:
+        """What SendGrid's webhooks are verified with."""
+        return self._ask("sendgrid-key").decode()
+
     def play(self, event: str, *, message_id: str | None = None, recipient: str | None = None, **more: str) -> int:
         """Let `event` happen to an accepted mail; returns the number of events, raises `HTTPError` 404 if unknown."""
         asked = {"event": event, "message_id": message_id, "recipient": recipient} | more

@@ -17,6 +17,7 @@ from .faults import Faults
 from .options import Endpoint, Options
 from .publisher import Publisher
 from .reception import MAX_SIZE, Reception
+from .sendgrid import SendGrid
 from .ses_smtp import SesSmtp
 from .ses_v2 import SesV2
 from .smtp_dialogue import Manners
@@ -47,6 +48,7 @@ class Simulator:
         async with AsyncExitStack() as stack:
             self._assemble(stack)
             await stack.enter_async_context(self._publisher)
+            await stack.enter_async_context(self._sendgrid.publisher)
             await self._listen_to_smtp(stack)
             await self._listen_to_http(stack)
             self._closing = stack.pop_all()
@@ -59,6 +61,11 @@ class Simulator:
     def accepted(self) -> list[Accepted]:
         """What was accepted since the last reset."""
         return self._accepted.records()
+
+    @property
+    def sendgrid_key(self) -> str:
+        """What SendGrid's webhooks are verified with: base64 of the SPKI, as SendGrid's settings show it."""
+        return self._sendgrid.signer.public_key
 
     @property
     def state(self) -> dict[str, object]:
@@ -113,6 +120,10 @@ class Simulator:
             play=options.play,
         )
 
+        self._sendgrid = SendGrid(
+            options, accepted=self._accepted, faults=self._faults, clock=clock, new_id=self._new_id
+        )
+
     async def _listen_to_smtp(self, stack: AsyncExitStack) -> None:
         options = self.options
         manners = Manners(True, options.require_tls, options.require_authentication, options.credentials)
@@ -139,8 +150,10 @@ class Simulator:
             smtp=self._smtp,
             clock=self._clock,
             signer=self.signer,
+            sendgrid=self._sendgrid,
         )
         app.add_routes(self._control.routes())
+        app.add_routes(self._sendgrid.routes())
         app.add_routes(SesV2(self._reception, self._account, self._clock, self._new_id).routes())
         runner = web.AppRunner(app, access_log=None, shutdown_timeout=CLOSING)
         await runner.setup()
@@ -156,6 +169,8 @@ async def run(options: Options, listening: Callable[[Simulator], None], stop: as
     async with Simulator(options) as simulator:
         if options.certificate is not None:
             options.certificate.write_bytes(simulator.signer.certificate)
+        if options.sendgrid_key is not None:
+            options.sendgrid_key.write_text(simulator.sendgrid_key)
         if options.tls_certificate is not None:
             options.tls_certificate.write_bytes(simulator.authority.certificate)
         listening(simulator)
