@@ -53,7 +53,7 @@ def test_a_key_that_is_not_known_names_the_nearest(path: Path, text: str, key: s
 
 def test_a_key_that_is_like_nothing_lists_what_there_is(path: Path) -> None:
     """Rather than a guess."""
-    assert "Known here: address, keys." in str(wrong(path, "[http]\nzzzz = 1\n"))
+    assert "Known here: address, keys" in str(wrong(path, "[http]\nzzzz = 1\n"))
 
 
 @pytest.mark.parametrize(

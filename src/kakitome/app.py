@@ -12,7 +12,7 @@ from pathlib import Path
 from random import Random, SystemRandom
 from typing import Any
 
-from kakitome import canary
+from kakitome import canary, guard
 from kakitome.accept import Desk
 from kakitome.allowance import Followed
 from kakitome.campaign import Office
@@ -26,10 +26,13 @@ from kakitome.hosts.clock import SystemClock
 from kakitome.hosts.local import LocalHost
 from kakitome.lanes import canaries_of, followed_of, lanes_of, table_of, transport_of
 from kakitome.ledgers.sqlite.ledger import SqliteLedger
+from kakitome.mailing import Mailing
 from kakitome.ports.clock import Clock
 from kakitome.ports.transport import Transport
 from kakitome.queues.embedded import EmbeddedQueue
 from kakitome.rendering.renderer import TemplateRenderer
+from kakitome.rendering.stationery import Stationery
+from kakitome.unsubscribe import Exit
 from kakitome.worker import Worker
 
 ALWAYS = {"transactional": Kind.TRANSACTIONAL, "bulk": Kind.BULK}
@@ -53,6 +56,8 @@ class Instance:
     lanes: Mapping[str, Lane]
     folder: Path
     step: Step
+    mailing: Mailing
+    stationery: Stationery
 
     @property
     def nothing_leaves(self) -> bool:
@@ -95,10 +100,12 @@ class Instance:
         return Desk(self.ledger, self.renderer, self.queue, self.clock, self._stream, self.step)
 
     def _stream(self, name: str) -> tuple[Policy, str | None]:
-        return self.policy(name), self.sender(name)
+        policy = self.policy(name)
+        self.mailing.check_reachable(name)
+        return policy, self.sender(name)
 
-    def office(self, progress: Callable[[int], None] = lambda _: None) -> Office:
-        return Office(self.ledger, self.renderer, self.clock, self.step, progress)
+    def office(self, progress: Callable[[int], None] = lambda _: None, stream: str = "") -> Office:
+        return Office(self.ledger, self.renderer.of(stream), self.clock, self.step, progress)
 
     def worker(self, only: RunId | None = None, random: Random | None = None) -> Worker:
         """A worker with its lock and marks taken; `run` it."""
@@ -132,7 +139,15 @@ class Instance:
 
     def beside(self) -> list[Callable[[], Coroutine[Any, Any, None]]]:
         """What runs as long as a worker does, each in a task of its own. None of it may end with an error."""
-        return []
+        return [self._guard]
+
+    async def _guard(self) -> None:
+        every = milliseconds(self.config.guards.every, "guards.every") / 1000
+        await guard.watch(self.ledger, self.mailing.rules, self.clock, every)
+
+    def exit(self) -> Exit:
+        """Where readers leave lists."""
+        return Exit(self.ledger, self.stationery.signer, self.mailing.leaving, self.clock)
 
     def transport(self, lane: str) -> Transport:
         return transport_of(self.config, self.lanes[lane], self.folder, self.clock)
@@ -159,6 +174,8 @@ async def opened(config: Config, clock: Clock | None = None, step: Step = _no_st
     if config.queue.url != "embedded:":
         raise ConfigurationError(f"queue.url = {config.queue.url!r} is not known to this version.", "Use embedded:.")
     ledger = SqliteLedger(path)
+    mailing = Mailing(config)
+    stationery = Stationery(mailing.letterhead, ledger.reads.hash_key, config.http.unsubscribe_key)
     try:
         yield Instance(
             config=config,
@@ -166,10 +183,12 @@ async def opened(config: Config, clock: Clock | None = None, step: Step = _no_st
             queue=EmbeddedQueue(),
             host=LocalHost(path.parent / "workers"),
             clock=clock or SystemClock(),
-            renderer=TemplateRenderer(ledger.templates, ledger.messages),
+            renderer=TemplateRenderer(ledger.templates, ledger.messages, stationery),
             lanes=lanes_of(config),
             folder=path.parent,
             step=step,
+            mailing=mailing,
+            stationery=stationery,
         )
     finally:
         await ledger.close()

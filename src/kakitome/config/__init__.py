@@ -4,21 +4,25 @@ tables      what may be set
 reading     the file, the environment over it, and keys that are not known
 checks      what makes no sense together
 accounts    which account a lane leads into, and whether it can be asked for its limits
+mailing     what a list needs, and whether mail leaves this machine
 values      durations, places, secrets
 """
 
 from kakitome.config.accounts import account_of, asks
+from kakitome.config.mailing import public_url, stays_here
 from kakitome.config.reading import load
 from kakitome.config.tables import (
     AccountTable,
     Config,
     EventsTable,
     EvidenceTable,
+    GuardsTable,
     HttpTable,
     LaneTable,
     LedgerTable,
     OwnerTable,
     QueueTable,
+    SenderTable,
     StreamTable,
 )
 from kakitome.config.values import is_loopback, milliseconds, secret
@@ -28,16 +32,20 @@ __all__ = [
     "Config",
     "EventsTable",
     "EvidenceTable",
+    "GuardsTable",
     "HttpTable",
     "LaneTable",
     "LedgerTable",
     "OwnerTable",
     "QueueTable",
+    "SenderTable",
     "StreamTable",
     "account_of",
     "asks",
     "is_loopback",
     "load",
     "milliseconds",
+    "public_url",
     "secret",
+    "stays_here",
 ]

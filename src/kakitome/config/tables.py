@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import Literal
 
 import msgspec
@@ -27,6 +28,9 @@ class AccountTable(Table, frozen=True, kw_only=True):
 
     rate: float | Literal["provider", "unlimited"] | None = None
     quota: int | Literal["provider", "unlimited"] | None = None
+    price: Decimal | None = None  # of `per` recipients, in `currency`
+    per: int = 1000
+    currency: str = "USD"
     reserve: float = 0.05
 
 
@@ -65,12 +69,29 @@ class StreamTable(Table, frozen=True, kw_only=True, rename={"sender": "from"}):
     longest_delay: Duration = "2h"
     owner: str | None = None
     sender: str | None = None
+    title: str = ""
+    unsubscribe: Literal["stream", "all", "none"] | None = None
+    law: Literal["jp", "warn", "off"] | None = None
+    guard: Literal["pause", "warn", "off"] | None = None
 
 
 class OwnerTable(Table, frozen=True, kw_only=True):
     unit: str = ""
     person: str = ""
     slack: str | None = None
+    sender_name: str = ""
+    sender_address: str = ""
+    sender_contact: str = ""
+    sender_page: str = ""
+
+
+class SenderTable(Table, frozen=True, kw_only=True):
+    """Who sends, as mails show it."""
+
+    name: str = ""
+    address: str = ""
+    contact: str = ""
+    page: str = ""
 
 
 class HttpTable(Table, frozen=True, kw_only=True):
@@ -78,6 +99,8 @@ class HttpTable(Table, frozen=True, kw_only=True):
 
     address: str = "127.0.0.1:8700"
     keys: list[str] = msgspec.field(default_factory=lambda: ["env:KAKITOME_API_KEY"])
+    public_url: str | None = None
+    unsubscribe_key: int = 1
 
 
 class EventsTable(Table, frozen=True, kw_only=True):
@@ -96,6 +119,20 @@ class EvidenceTable(Table, frozen=True, kw_only=True):
     neighbourhood: Duration = "2m"
 
 
+class GuardsTable(Table, frozen=True, kw_only=True):
+    """Limits in percent of what was sent; `core.guard` says why these."""
+
+    bounces_warn: float = 4.0
+    bounces_pause: float = 5.0
+    bounces_least: int = 2
+    complaints_warn: float = 0.08
+    complaints_pause: float = 0.1
+    complaints_least: int = 3
+    sample: int = 100
+    window: Duration = "7d"
+    every: Duration = "5s"
+
+
 class Config(Table, frozen=True, kw_only=True):
     ledger: LedgerTable = LedgerTable()
     queue: QueueTable = QueueTable()
@@ -103,6 +140,8 @@ class Config(Table, frozen=True, kw_only=True):
     lanes: dict[str, LaneTable] = {}
     streams: dict[str, StreamTable] = {}
     owners: dict[str, OwnerTable] = {}
+    sender: SenderTable = SenderTable()
+    guards: GuardsTable = GuardsTable()
     http: HttpTable = HttpTable()
     events: EventsTable = EventsTable()
     evidence: EvidenceTable = EvidenceTable()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 
@@ -13,8 +14,10 @@ from kakitome.core.ids import SubmissionId
 from kakitome.core.message import Claimed, Run
 from kakitome.core.submission import Stored
 from kakitome.core.template import TemplateSource
+from kakitome.core.unsubscribe import VARIABLE, Letterhead, with_fields
 from kakitome.ports.messages import Messages
 from kakitome.ports.records import Templates, TemplateVersion
+from kakitome.rendering.stationery import NO_STATIONERY, Stationery
 from kakitome.rendering.template import CompiledTemplate, compile_template
 
 _variables = msgspec.json.Decoder(dict[str, str]).decode
@@ -23,43 +26,73 @@ _source = msgspec.json.Decoder(TemplateSource).decode
 
 
 class TemplateRenderer:
-    """See `ports.renderer.Renderer`. Versions are immutable, so compiled ones are kept."""
+    """See `ports.renderer.Renderer`. Versions are immutable, so compiled ones are kept.
 
-    def __init__(self, templates: Templates, messages: Messages) -> None:
+    What every mail of a stream carries (its letterhead) goes over what the author wrote, and over a row's columns.
+    """
+
+    def __init__(self, templates: Templates, messages: Messages, stationery: Stationery = NO_STATIONERY) -> None:
         self._templates = templates
         self._messages = messages
+        self._stationery = stationery
+        self._stream = ""
         self._compiled = lru_cache(maxsize=64)(_compile)
 
+    def of(self, stream: str) -> TemplateRenderer:
+        """The same, where what is previewed is this stream's."""
+        mine = copy.copy(self)
+        mine._stream = stream
+        return mine
+
     async def render(self, run: Run, claims: Sequence[Claimed]) -> list[Content | KakitomeError]:
-        if run.campaign:
-            return await self._rows(run, claims)
-        submissions = {claimed.submission for claimed in claims if claimed.submission is not None}
-        contents = await self._messages.contents(sorted(submissions))
-        made: dict[SubmissionId, Content | KakitomeError] = {}
-        for submission, stored in contents.items():
-            made[submission] = await self._single(_stored(stored))
-        lost = NotFound("What was handed in is not kept any more.", "Hand the mail in again.")
-        return [made.get(c.submission, lost) if c.submission is not None else lost for c in claims]
+        letterhead = self._stationery.letterhead(run.stream)
+        signer = await self._stationery.signer()
+        links = [letterhead.link(signer.token(claimed.id)) for claimed in claims]
+        made = await (self._rows if run.campaign else self._singles)(run, claims, letterhead, links)
+        fields = map(letterhead.fields, links)
+        return [_with(content, ours) if ours else content for content, ours in zip(made, fields, strict=True)]
 
     def needs(self, template: TemplateVersion) -> frozenset[str]:
-        return self._compiled(template).names
+        return self._compiled(template).names - {VARIABLE} - self._letterhead.given.keys()
 
     def preview(self, template: TemplateVersion, variables: Mapping[str, str], to: Mailbox) -> Content:
-        return self._compiled(template).render(variables, to)
+        letterhead = self._letterhead
+        return self._compiled(template).render({**variables, **letterhead.variables(letterhead.sample)}, to)
 
-    async def _rows(self, run: Run, claims: Sequence[Claimed]) -> list[Content | KakitomeError]:
+    @property
+    def _letterhead(self) -> Letterhead:
+        return self._stationery.letterhead(self._stream)
+
+    async def _rows(
+        self, run: Run, claims: Sequence[Claimed], letterhead: Letterhead, links: Sequence[str]
+    ) -> list[Content | KakitomeError]:
         if run.template is None:
             return [NotFound(f"The campaign {run.name!r} has no template.") for _ in claims]
         compiled = self._compiled(await self._templates.pinned(run.template))
         contents: list[Content | KakitomeError] = []
-        for claimed in claims:
+        for claimed, link in zip(claims, links, strict=True):
             try:
-                contents.append(compiled.render(_variables(claimed.variables), Mailbox(claimed.address)))
+                row = {**_variables(claimed.variables), **letterhead.variables(link)}
+                contents.append(compiled.render(row, Mailbox(claimed.address)))
             except KakitomeError as error:
                 contents.append(error)
         return contents
 
-    async def _single(self, stored: Stored) -> Content | KakitomeError:
+    async def _singles(
+        self, run: Run, claims: Sequence[Claimed], letterhead: Letterhead, links: Sequence[str]
+    ) -> list[Content | KakitomeError]:
+        submissions = {claimed.submission for claimed in claims if claimed.submission is not None}
+        contents = await self._messages.contents(sorted(submissions))
+        known: dict[SubmissionId | None, Stored] = {id: _stored(stored) for id, stored in contents.items()}
+        lost = NotFound("What was handed in is not kept any more.", "Hand the mail in again.")
+        return [
+            await self._single(known[claimed.submission], letterhead.variables(link))
+            if claimed.submission in known
+            else lost
+            for claimed, link in zip(claims, links, strict=True)
+        ]
+
+    async def _single(self, stored: Stored, ours: Mapping[str, str]) -> Content | KakitomeError:
         """The envelope stays as it was handed in; the template fills subject and bodies."""
         if stored.template is None:
             return stored.content
@@ -67,13 +100,19 @@ class TemplateRenderer:
             compiled = self._compiled(await self._templates.pinned(stored.template))
             variables = {name: str(value) for name, value in stored.variables.items()}
             people = (*stored.content.to, *stored.content.cc, stored.content.sender)  # all others may be in Bcc
-            filled = compiled.render(variables, people[0])
+            filled = compiled.render({**variables, **ours}, people[0])
         except KakitomeError as error:
             return error
         charset = filled.charset if stored.content.charset is Charset.UTF_8 else stored.content.charset
         return msgspec.structs.replace(
             stored.content, subject=filled.subject, text=filled.text, html=filled.html, charset=charset
         )
+
+
+def _with(content: Content | KakitomeError, fields: tuple[tuple[str, str], ...]) -> Content | KakitomeError:
+    if isinstance(content, KakitomeError):
+        return content
+    return msgspec.structs.replace(content, headers=with_fields(content.headers, fields))
 
 
 def _compile(template: TemplateVersion) -> CompiledTemplate:
