@@ -21,6 +21,7 @@ from kakitome.core.errors import ConfigurationError, NotFound
 from kakitome.core.ids import RunId
 from kakitome.core.lane import Lane, canary_lane, is_canary
 from kakitome.core.policy import InDoubt, Kind, Policy
+from kakitome.core.suppression import TransientLimit
 from kakitome.hands import Hands
 from kakitome.hosts.clock import SystemClock
 from kakitome.hosts.local import LocalHost
@@ -173,7 +174,9 @@ async def opened(config: Config, clock: Clock | None = None, step: Step = _no_st
     path = _ledger_path(config)
     if config.queue.url != "embedded:":
         raise ConfigurationError(f"queue.url = {config.queue.url!r} is not known to this version.", "Use embedded:.")
-    ledger = SqliteLedger(path)
+    table = config.suppression
+    window = milliseconds(table.transient_window, "suppression.transient_window")
+    ledger = SqliteLedger(path, TransientLimit(table.transient_limit, window))
     mailing = Mailing(config)
     stationery = Stationery(mailing.letterhead, ledger.reads.hash_key, config.http.unsubscribe_key)
     try:

@@ -133,3 +133,4 @@ def _ses(table: LaneTable, lane: Lane) -> SesSettings:
 
 def _aws(table: LaneTable) -> AwsCredentials:
     return AwsCredentials(table.credentials.partition(":")[2] or None)
+        success_reports=table.success_reports,

@@ -154,13 +154,30 @@ def test_what_is_withdrawn_behind_354_never_gets_its_dot(question: str) -> None:
 
 
 def test_the_envelope_is_the_parcels() -> None:
-    """MAIL with the size, and with ENVID where the server offers DSN; RCPT as the parcel says it."""
+    """MAIL with the size, RCPT as the parcel says it; where the server offers DSN (RFC 3461), it is asked for reports
+    that name message and attempt and bring no body back."""
     server = SmtpScript(EHLO=b"250-mx.example\r\n250-SIZE\r\n250 DSN\r\n")
     mail = parcel(7, recipient='"a..b."@docomo.ne.jp')
     asyncio.run(by_smtp(server, [mail]))
     size = len(server.mails[0])
-    assert server.heard[1] == f"MAIL FROM:<news@example.com> SIZE={size} ENVID=msg_7.3"
-    assert server.heard[2] == 'RCPT TO:<"a..b."@docomo.ne.jp>'
+    assert server.heard[1] == f"MAIL FROM:<news@example.com> SIZE={size} RET=HDRS ENVID=msg_7.3"
+    asked = 'NOTIFY=FAILURE,DELAY ORCPT=rfc822;"a..b."@docomo.ne.jp'
+    assert server.heard[2] == f'RCPT TO:<"a..b."@docomo.ne.jp> {asked}'
+
+
+def test_success_is_reported_on_request() -> None:
+    """And what is special in xtext is written in hex."""
+    server = SmtpScript(EHLO=b"250-mx.example\r\n250 DSN\r\n")
+    asyncio.run(by_smtp(server, [parcel(7, recipient="a+b=c@example.jp")], success_reports=True))
+    assert server.heard[2].endswith(" NOTIFY=SUCCESS,FAILURE,DELAY ORCPT=rfc822;a+2Bb+3Dc@example.jp")
+
+
+def test_without_dsn_no_report_is_asked_for() -> None:
+    """A server that does not know the words would refuse the mail for them; SES tells by events."""
+    for settings in ({}, {"provider": "ses"}):
+        server = SmtpScript(EHLO=b"250-mx.example\r\n250 DSN\r\n" if settings else b"250 mx.example\r\n")
+        asyncio.run(by_smtp(server, [parcel(7)], **settings))
+        assert not [line for line in server.heard if "RET=" in line or "NOTIFY=" in line]
 
 
 def test_ses_is_told_what_only_ses_reads() -> None:

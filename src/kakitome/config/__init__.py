@@ -24,6 +24,7 @@ from kakitome.config.tables import (
     QueueTable,
     SenderTable,
     StreamTable,
+    SuppressionTable,
 )
 from kakitome.config.values import is_loopback, milliseconds, secret
 
@@ -40,6 +41,7 @@ __all__ = [
     "QueueTable",
     "SenderTable",
     "StreamTable",
+    "SuppressionTable",
     "account_of",
     "asks",
     "is_loopback",

@@ -39,6 +39,7 @@ def checked(config: Config) -> Config:
     if config.events.trust == "simulator":
         _all_loopback(config)
     check_mailing(config)
+    _check_bounces(config)
     _check_values(config)
     return config
 
@@ -67,6 +68,26 @@ def _check_values(config: Config) -> None:
 
 
 def _check_account(at: str, account: AccountTable) -> None:
+def _check_bounces(config: Config) -> None:
+    table, key = config.suppression, "suppression.transient_limit"
+    milliseconds(table.transient_window, "suppression.transient_window")
+    if not 0 <= table.transient_limit <= 1_000:
+        what = f"{key} = {table.transient_limit} makes no sense."
+        raise ConfigurationError(what, "Write a number from 1 to 1000, or 0 for never.", key=key)
+    address, key = config.events.dsn_address, "events.dsn_address"
+    if address is None:
+        return
+    host, _, port = address.rpartition(":")
+    if not host or not port.isdecimal() or int(port) > 65_535:
+        raise ConfigurationError(f"{key} = {address!r} is no address.", "Write HOST:PORT: 127.0.0.1:2525.", key=key)
+    if not any(lane.sender for lane in config.lanes.values() if lane.provider == "smtp"):
+        raise ConfigurationError(
+            f"{key} is set, and no smtp lane has a `sender`: the door would take mail for nobody.",
+            'Give the lane a reverse-path that leads here: sender = "bounces@mail.example.com".',
+            key=key,
+        )
+
+
     for key, number in (("rate", account.rate), ("quota", account.quota)):
         if isinstance(number, float | int) and not (0 < number < math.inf or (number == 0 and key == "quota")):
             raise ConfigurationError(

@@ -56,6 +56,7 @@ class LaneTable(Table, frozen=True, kw_only=True):
     sender: str | None = None
     canary: str | None = None
     canary_to: str | None = None
+    success_reports: bool = False
     folder: str | None = None
 
 
@@ -104,12 +105,22 @@ class HttpTable(Table, frozen=True, kw_only=True):
 
 
 class EventsTable(Table, frozen=True, kw_only=True):
-    """`trust = "simulator"` takes the simulator's certificate, and is refused unless every endpoint is loopback."""
+    """`trust = "simulator"` takes the simulator's certificate, and is refused unless every endpoint is loopback.
+    `dsn_directory` and `dsn_address` are the doors for bounces of SMTP lanes (RFC 3464)."""
 
     trust: Literal["aws", "simulator"] = "aws"
     topics: list[str] = []
     simulator_certificate: str | None = None
     oldest: Duration = "1h"
+    dsn_directory: str | None = None
+    dsn_address: str | None = None
+
+
+class SuppressionTable(Table, frozen=True, kw_only=True):
+    """So many messages that came back for passing reasons within the window suppress an address; 0: never."""
+
+    transient_limit: int = 5
+    transient_window: Duration = "30d"
 
 
 class EvidenceTable(Table, frozen=True, kw_only=True):
@@ -145,3 +156,4 @@ class Config(Table, frozen=True, kw_only=True):
     http: HttpTable = HttpTable()
     events: EventsTable = EventsTable()
     evidence: EvidenceTable = EvidenceTable()
+    suppression: SuppressionTable = SuppressionTable()

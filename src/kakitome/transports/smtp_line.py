@@ -21,6 +21,7 @@ from kakitome.core.classify import Stage, smtp_outcome
 from kakitome.core.ids import message_text
 from kakitome.core.outcome import Outcome, Unavailability, Unavailable, Uncertain
 from kakitome.core.reply import Reply, parse_smtp_reply
+from kakitome.core.xtext import to_xtext
 from kakitome.ports.clock import Clock
 from kakitome.ports.transport import Parcel, Wire
 from kakitome.transports.lines import WITHDRAWN
@@ -42,7 +43,8 @@ _LACKING: Final = {
 
 class SmtpSettings(msgspec.Struct, frozen=True, kw_only=True):
     """`ca` is a PEM file trusted instead of the system's. With provider `ses`, tags and configuration set travel as
-    header fields that SES takes out (developer guide, "Sending with the SMTP interface")."""
+    header fields that SES takes out (developer guide, "Sending with the SMTP interface"). `success_reports` asks other
+    servers that can (RFC 3461) for a report of success, and not of failure and delay alone."""
 
     host: str
     port: int
@@ -53,6 +55,7 @@ class SmtpSettings(msgspec.Struct, frozen=True, kw_only=True):
     timeout: float = DOT_TIMEOUT
     ca: str | None = None
     provider: Literal["smtp", "ses"] = "smtp"
+    success_reports: bool = False
     configuration_set: str | None = None
 
     def __repr__(self) -> str:
@@ -76,7 +79,7 @@ class SmtpLine:
         client, reply = await self._mail(parcel, len(body))
         if reply.code != 250:
             return await self._refused(client, Stage.MAIL, reply, parcel)
-        reply = await _say(client, f"RCPT TO:<{parcel.recipient}>", COMMAND_TIMEOUT)
+        reply = await _say(client, self._rcpt_command(client, parcel), COMMAND_TIMEOUT)
         if reply.code not in (250, 251):
             return await self._refused(client, Stage.RCPT, reply, parcel)
         reply = await _say(client, "DATA", DATA_TIMEOUT)
@@ -100,9 +103,20 @@ class SmtpLine:
         command = f"MAIL FROM:<{parcel.sender}>"
         if client.supports_extension("size"):
             command += f" SIZE={size}"
-        if self._settings.provider == "smtp" and client.supports_extension("dsn"):
-            command += f" ENVID={message_text(parcel.message)}.{parcel.fence}"  # RFC 3461 §4.4
+        if self._reports(client):
+            command += f" RET=HDRS ENVID={to_xtext(f'{message_text(parcel.message)}.{parcel.fence}')}"
         return command
+
+    def _rcpt_command(self, client: aiosmtplib.SMTP, parcel: Parcel) -> str:
+        command = f"RCPT TO:<{parcel.recipient}>"
+        if self._reports(client):
+            wanted = "SUCCESS,FAILURE,DELAY" if self._settings.success_reports else "FAILURE,DELAY"
+            command += f" NOTIFY={wanted} ORCPT=rfc822;{to_xtext(parcel.recipient)}"
+        return command
+
+    def _reports(self, client: aiosmtplib.SMTP) -> bool:
+        """Whether to ask for reports (RFC 3461 §4): `sources/dsn.py` reads them. SES tells by events."""
+        return self._settings.provider == "smtp" and client.supports_extension("dsn")
 
     async def _dot(self, index: int, client: aiosmtplib.SMTP, body: bytes, parcel: Parcel, wire: Wire) -> Outcome:
         """The completing write, and its reply: from `begin` on, silence means doubt."""
