@@ -22,6 +22,7 @@ from kakitome.core.ids import RunId
 from kakitome.core.lane import Lane, canary_lane, is_canary
 from kakitome.core.policy import InDoubt, Kind, Policy
 from kakitome.core.suppression import TransientLimit
+from kakitome.doors import drains_of
 from kakitome.hands import Hands
 from kakitome.hosts.clock import SystemClock
 from kakitome.hosts.local import LocalHost
@@ -140,7 +141,10 @@ class Instance:
 
     def beside(self) -> list[Callable[[], Coroutine[Any, Any, None]]]:
         """What runs as long as a worker does, each in a task of its own. None of it may end with an error."""
-        return [self._guard]
+        return [
+            self._guard,
+            *(drain.run for drain in drains_of(self.config, self.ledger, self.clock, self.step)),
+        ]
 
     async def _guard(self) -> None:
         every = milliseconds(self.config.guards.every, "guards.every") / 1000

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import logging
+from collections.abc import Callable, Mapping, Sequence
 
 from kakitome.core.address import address_hash, canonical, parse_address
 from kakitome.core.errors import AddressError
@@ -10,6 +11,8 @@ from kakitome.core.event import Event
 from kakitome.ports.clock import Clock
 from kakitome.ports.ledger import Ledger
 from kakitome.ports.records import Folded, NamedEvent
+
+log = logging.getLogger("kakitome.events")
 
 
 async def ingest(
@@ -24,6 +27,13 @@ async def ingest(
     folded = await ledger.events.fold([NamedEvent(event, _hash(key, event.recipient)) for event in events], clock.now())
     step("after_fold")
     return folded
+
+
+async def quarantine(why: str, kept: Mapping[str, object], ledger: Ledger, clock: Clock) -> None:
+    """Keep what comes from where it should and cannot be read. Durable when this returns: to repeat it helps nobody,
+    so the provider may be told that it came, and to lose it helps neither. Raises `LedgerUnavailable`."""
+    log.error("An event of %s is in quarantine: %s", kept.get("topic") or kept.get("queue"), why)
+    await ledger.journal.note("event_quarantined", {"why": why, **kept}, clock.now())
 
 
 def _hash(key: bytes, recipient: str | None) -> int | None:

@@ -139,25 +139,6 @@ def _signature(signer: Signer, text: str) -> str:
     return base64.b64encode(signer._key.sign(text.encode(), padding.PKCS1v15(), hashes.SHA256())).decode()
 
 
-AWS_TOPIC = "arn:aws:sns:us-east-1:000000000000:bounces"
-
-
-def test_without_aws_certificates_nothing_is_believed(signer: Signer, tmp_path: Path) -> None:
-    """trust = "aws": 503 for our topics, so that SNS keeps them, and 403 for all others; the text says what to do."""
-    file = configuration(tmp_path, tmp_path / "none", topics=[AWS_TOPIC])
-    file.write_text(file.read_text().replace('trust = "simulator"', 'trust = "aws"'))
-    certificate = "https://sns.us-east-1.amazonaws.com/SimpleNotificationService-0123456789abcdef.pem"
-    ours, foreign = envelope(signer, topic=AWS_TOPIC), envelope(signer)
-    with house(file) as it:
-        named = json.loads(ours.body) | {"SigningCertURL": certificate}
-        answer = post(it, ours, json.dumps(named).encode())
-        assert (answer.status, answer.json["type"]) == (503, "certificate-unavailable")
-        assert "dead-letter queue" in answer.json["detail"] and "retry-after" in answer.headers
-        assert post(it, ours).status == 403, "a certificate from elsewhere"
-        assert post(it, foreign).status == 403, "a topic of somebody else"
-        assert suppressed(it) == []
-
-
 @pytest.mark.parametrize("way", ["absent", "no certificate", "unnamed"])
 def test_a_certificate_that_is_not_there_stops_the_start(tmp_path: Path, way: str) -> None:
     """Before anything is served, with the key of the configuration."""

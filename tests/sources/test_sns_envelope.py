@@ -26,7 +26,7 @@ from kakitome.sources.certificates import CertificateUnavailable, SimulatorCerti
 from kakitome.sources.sns import BODY_LIMIT, Confirmation, Notification, SnsSource, Why
 
 NOW = 1_700_000_000_000
-MINUTE, HOUR, DAY = 60_000, 3_600_000, 86_400_000
+MINUTE, HOUR = 60_000, 3_600_000
 TOPIC = "arn:aws:sns:ap-northeast-1:123456789012:ses-bounces"
 AWS_URL = "https://sns.ap-northeast-1.amazonaws.com/SimpleNotificationService-0123456789abcdef0123456789abcdef.pem"
 SIMULATOR_URL = "https://127.0.0.1:18081/SimpleNotificationService-00.pem"
@@ -374,25 +374,6 @@ def test_a_raw_delivery_is_refused() -> None:
 def test_too_big_too_deep_or_no_json(body: bytes, why: Why) -> None:
     """A bomb costs a refusal."""
     assert _refusal(lambda: asyncio.run(_source().verify({}, body))) is why
-
-
-def test_out_of_a_queue() -> None:
-    """The body of an SQS message is the same envelope without headers, and may have waited for two weeks."""
-    source, waited = _source(), msgspec.json.encode(_envelope(Timestamp=_iso(NOW - 14 * DAY)))
-    for body in (waited, waited.decode()):
-        proved = asyncio.run(source.verify_queued(body))
-        assert isinstance(proved, Notification)
-        assert [event.kind for event in source.parse(proved)] == [EventKind.BOUNCED]
-
-
-def test_a_queue_proves_nothing_by_itself() -> None:
-    """Whoever could write into the queue still has to have the topic's key."""
-    source = _source()
-    forged, stale = _envelope(_key("theirs")), _envelope(Timestamp=_iso(NOW - 16 * DAY))
-    assert _refusal(lambda: asyncio.run(source.verify_queued(msgspec.json.encode(forged)))) is Why.SIGNATURE
-    assert _refusal(lambda: asyncio.run(source.verify_queued(msgspec.json.encode(stale)))) is Why.AGE
-    assert _refusal(lambda: asyncio.run(source.verify_queued(SAMPLE))) is Why.FORM
-    assert _refusal(lambda: asyncio.run(source.verify_queued("\ud800"))) is Why.FORM
 
 
 def test_proved_but_unreadable_goes_to_quarantine() -> None:

@@ -7,7 +7,7 @@ import re
 
 from kakitome.config.accounts import account_of, asks
 from kakitome.config.mailing import check_mailing
-from kakitome.config.tables import AccountTable, Config, LaneTable, Table
+from kakitome.config.tables import AccountTable, Config, EventsTable, LaneTable, Table
 from kakitome.config.values import is_loopback, is_safe, milliseconds, place
 from kakitome.core.errors import ConfigurationError
 
@@ -36,6 +36,7 @@ def checked(config: Config) -> Config:
         if stream.owner is not None and stream.owner not in config.owners:
             what = f"streams.{name}.owner names {stream.owner!r}, which no [owners.…] defines."
             raise ConfigurationError(what, key=f"streams.{name}.owner")
+    _check_events(config.events)
     if config.events.trust == "simulator":
         _all_loopback(config)
     check_mailing(config)
@@ -171,6 +172,24 @@ def _check_api(at: str, lane: LaneTable) -> None:
             "Leave it out for Amazon's own; http:// is for this machine only.",
             key=f"{at}.endpoint",
         )
+
+
+_QUEUE = re.compile(r"https://sqs\.[a-z0-9-]{3,32}\.amazonaws\.com(\.cn)?/[0-9]{12}/[A-Za-z0-9_-]{1,80}")
+
+
+def _check_events(events: EventsTable) -> None:
+    if events.endpoint is not None and not is_safe(events.endpoint):
+        what = "events.endpoint is not an https:// address: events would cross the network in the clear."
+        raise ConfigurationError(
+            what, "Leave it out for Amazon's own; http:// is for this machine only.", key="events.endpoint"
+        )
+    for url in events.queues:
+        if _QUEUE.fullmatch(url) is None and (events.endpoint is None or not is_safe(url)):
+            raise ConfigurationError(
+                f"events.queues has {url!r}, which is not the address of a queue.",
+                'Write "https://sqs.REGION.amazonaws.com/ACCOUNT/NAME", as `aws sqs get-queue-url` prints it.',
+                key="events.queues",
+            )
 
 
 def _all_loopback(config: Config) -> None:

@@ -112,6 +112,10 @@ class EventsTable(Table, frozen=True, kw_only=True):
     topics: list[str] = []
     simulator_certificate: str | None = None
     oldest: Duration = "1h"
+    signature_versions: list[Literal[1, 2]] = msgspec.field(default_factory=lambda: [2])
+    confirm: bool = False  # say yes to the topics of the list when they ask
+    queues: list[str] = []  # addresses of SQS queues
+    endpoint: str | None = None  # where AWS is spoken to for both, if not at AWS
     dsn_directory: str | None = None
     dsn_address: str | None = None
 

@@ -13,6 +13,7 @@ from kakitome.accept import Desk
 from kakitome.app import Instance
 from kakitome.http.keys import Keys
 from kakitome.sources.sns import SnsSource
+from kakitome.sources.sns_confirmation import Confirm
 
 Asked: TypeAlias = Request[Any, Any, Any]
 
@@ -23,6 +24,7 @@ class Edge:
     desk: Desk
     keys: Keys
     source: SnsSource
+    confirm: Confirm | None
 
 
 def edge(request: Asked) -> Edge:

@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 import logging
-from pathlib import Path
+from collections.abc import Mapping
 
 import msgspec
-from cryptography import x509
 from litestar import post
 
 from kakitome.app import Instance
-from kakitome.config import milliseconds
-from kakitome.core.errors import ConfigurationError, EventRefused
-from kakitome.http.edge import Asked, edge
-from kakitome.ingest import ingest
+from kakitome.core.errors import EventRefused
+from kakitome.http.edge import Asked, Edge, edge
+from kakitome.ingest import ingest, quarantine
 from kakitome.ports.records import Folded
 from kakitome.sources import EventUnreadable
-from kakitome.sources.certificates import CertificateUnavailable, is_aws_certificate
-from kakitome.sources.sns import BODY_LIMIT, Certificates, Confirmation, Notification, SimulatorCertificates, SnsSource
+from kakitome.sources.sns import BODY_LIMIT, Confirmation, Notification, Why
+from kakitome.sources.sns_confirmation import by_hand
 
 log = logging.getLogger("kakitome.http.events")
 
@@ -31,59 +29,25 @@ class Taken(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     quarantined: bool = False
 
 
-class AwsCertificates:
-    """AWS's certificates, which this version cannot fetch yet: what they would prove is put off, never believed."""
-
-    def permits(self, url: str, topic: str) -> bool:
-        return is_aws_certificate(url, topic)
-
-    async def get(self, url: str) -> x509.Certificate:
-        raise CertificateUnavailable(
-            "This version cannot fetch AWS's signing certificates, so the event was not taken.",
-            "SNS tries again for an hour: give the subscription a dead-letter queue, and nothing is lost until the "
-            "version that can.",
-        )
-
-
-def sns_source(instance: Instance) -> SnsSource:
-    """What the configuration trusts. Raises `ConfigurationError` where the simulator's certificate is not there."""
-    table = instance.config.events
-    certificates: Certificates = AwsCertificates() if table.trust == "aws" else _simulator(table.simulator_certificate)
-    oldest = milliseconds(table.oldest, "events.oldest")
-    return SnsSource(certificates, table.topics, instance.clock.now, max_age_ms=oldest)
-
-
-def _simulator(path: str | None) -> SimulatorCertificates:
-    key = "events.simulator_certificate"
-    if path is None:
-        raise ConfigurationError(
-            'events.trust is "simulator", and no certificate is named.',
-            f"Start the simulator with --certificate FILE and set {key} to it.",
-            key=key,
-        )
-    try:
-        return SimulatorCertificates(Path(path).read_bytes())
-    except (OSError, ValueError) as error:
-        raise ConfigurationError(
-            f"{key} = {path!r} cannot be read: {error}.", "Is the simulator up?", key=key
-        ) from error
-
-
 @post("/events/ses", status_code=200, request_max_body_size=BODY_LIMIT)
 async def take_ses(request: Asked) -> Taken:
     """An SNS envelope. 403 for what proves nothing (raw, unsigned, foreign); 503 for what SNS shall bring again."""
     here = edge(request)
+    headers = dict(request.headers)
     try:
-        proved = await here.source.verify(dict(request.headers), await request.body())
+        proved = await here.source.verify(headers, await request.body())
     except EventRefused as error:
-        log.warning("An event was refused: its %s does not hold.", error.data.get("why"))
+        _tell(error, headers)
         raise
     if isinstance(proved, Confirmation):
-        return await _asked_to_connect(proved, here.instance)
+        return await _asked_to_connect(proved, here)
     try:
         events = here.source.parse(proved)
     except EventUnreadable as error:
         return await _quarantine(proved, error, here.instance)
+    if not events:
+        data: dict[str, object] = {"topic": proved.topic}
+        await here.instance.ledger.journal.note("topic_connected", data, here.instance.clock.now())
     return _taken(await ingest(events, here.instance.ledger, here.instance.clock, here.instance.step))
 
 
@@ -92,19 +56,48 @@ def _taken(folded: Folded) -> Taken:
 
 
 async def _quarantine(proved: Notification, error: EventUnreadable, instance: Instance) -> Taken:
-    """It comes from where it should and cannot be read: to repeat it helps nobody, to lose it neither."""
-    log.error("Event %s of %s is in quarantine: %s", proved.id, proved.topic, error)
-    data: dict[str, object] = {"why": error.what, **msgspec.structs.asdict(proved)}
-    await instance.ledger.journal.note("event_quarantined", data, instance.clock.now())
+    await quarantine(error.what, msgspec.structs.asdict(proved), instance.ledger, instance.clock)
     return Taken(quarantined=True)
 
 
-async def _asked_to_connect(asked: Confirmation, instance: Instance) -> Taken:
-    """The topic is on our list and the request is AWS's; yet whoever subscribed us may be anybody, so a person says
-    yes. Its SubscribeURL is never opened."""
-    wants = "wants to connect with" if asked.wants == "subscribe" else "was disconnected from"
-    agree = f"aws sns confirm-subscription --topic-arn {asked.topic} --token {asked.token}"
-    log.warning("%s %s this endpoint. To connect it: %s", asked.topic, wants, agree)
+async def _asked_to_connect(asked: Confirmation, here: Edge) -> Taken:
+    """The topic is on our list and the request is AWS's. Whoever subscribed us may still be anybody who may subscribe
+    there, so it is a person's to say yes, unless the configuration says it beforehand. A goodbye is never answered:
+    its token would connect the topic again. The SubscribeURL is never opened."""
+    journal, clock = here.instance.ledger.journal, here.instance.clock
     data: dict[str, object] = {"topic": asked.topic, "wants": asked.wants, "token": asked.token}
-    await instance.ledger.journal.note("subscription_asked", data, instance.clock.now())
+    if asked.wants == "unsubscribe":
+        log.warning("%s was disconnected from this endpoint. To connect it again: %s", asked.topic, _yes(asked))
+    elif here.confirm is None:
+        log.warning("%s wants to connect with this endpoint. To connect it: %s", asked.topic, _yes(asked))
+    else:
+        subscription = await here.confirm(asked.topic, asked.token)
+        log.warning("%s is connected: %s", asked.topic, subscription)
+        await journal.note("subscription_confirmed", data | {"subscription": subscription}, clock.now())
+        return Taken()
+    await journal.note("subscription_asked", data, clock.now())
     return Taken()
+
+
+def _yes(asked: Confirmation) -> str:
+    return by_hand(asked.topic, asked.token)
+
+
+def _tell(refused: EventRefused, headers: Mapping[str, str]) -> None:
+    """To the operator, what the caller is not told. What SNS does by default and we do not take has its remedy."""
+    why = refused.data.get("why")
+    if why is Why.VERSION and refused.data.get("old"):
+        log.warning(
+            "%s signs with SHA-1 (signature version 1), so its events are refused. Let it sign with SHA-256: aws sns "
+            "set-topic-attributes --topic-arn %s --attribute-name SignatureVersion --attribute-value 2 (or take both: "
+            "events.signature_versions = [1, 2]).",
+            *(refused.data["topic"], refused.data["topic"]),
+        )
+    elif why is Why.FORM and headers.get("x-amz-sns-rawdelivery") == "true":
+        log.warning(
+            "A raw delivery was refused: it has no signature. Set RawMessageDelivery of the subscription to false, or "
+            "deliver into an SQS queue."
+        )
+    else:
+        detail = f" ({refused.data['detail']})" if "detail" in refused.data else ""
+        log.warning("An event was refused: its %s does not hold%s.", why, detail)

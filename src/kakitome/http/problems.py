@@ -27,6 +27,7 @@ from kakitome.core.errors import (
     TemplateError,
 )
 from kakitome.sources.certificates import CertificateUnavailable
+from kakitome.sources.sns_confirmation import SubscriptionUnconfirmed
 
 log = logging.getLogger("kakitome.http")
 
@@ -68,6 +69,7 @@ TABLE: dict[type[KakitomeError], tuple[int, str]] = {
     ConfigurationError: (500, "The instance is set up wrongly"),
     LedgerUnavailable: (503, "The ledger cannot write now"),
     CertificateUnavailable: (503, "The event cannot be verified now"),
+    SubscriptionUnconfirmed: (503, "The topic cannot be connected now"),
     KakitomeError: (500, "An error of ours"),
 }
 """The first class of an error's own line of descent that stands here."""

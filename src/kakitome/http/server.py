@@ -17,9 +17,10 @@ from litestar.types import Message, Scope
 
 from kakitome.app import Instance
 from kakitome.core.errors import KakitomeError
+from kakitome.doors import confirm_of, sns_source
 from kakitome.http.address import check_address, listening, name_of
 from kakitome.http.edge import Edge, with_key
-from kakitome.http.events import sns_source, take_ses
+from kakitome.http.events import take_ses
 from kakitome.http.health import live, ready
 from kakitome.http.keys import read_keys
 from kakitome.http.messages import cancel, look_for, send, send_batch, tell
@@ -44,7 +45,9 @@ Announce = Callable[[str], None]
 
 def build(instance: Instance) -> Litestar:
     """The API of an instance. Raises `ConfigurationError` for keys or certificates that are not there."""
-    edge = Edge(instance, instance.desk(), read_keys(instance.config.http.keys), sns_source(instance))
+    config = instance.config
+    source = sns_source(config, instance.clock)
+    edge = Edge(instance, instance.desk(), read_keys(config.http.keys), source, confirm_of(config))
     return Litestar(
         route_handlers=[
             Router("/v1", guards=[with_key], route_handlers=[send, send_batch, look_for, tell, cancel]),

@@ -57,6 +57,12 @@ def is_aws_certificate(url: str, topic: str) -> bool:
     return place["region"] == arn["region"] and bool(place["china"]) == (arn["partition"] == "aws-cn")
 
 
+def region_of_certificate(url: str) -> str | None:
+    """The region in an address of AWS's form, `None` for any other."""
+    place = _AWS.fullmatch(url)
+    return place and place["region"]
+
+
 class SimulatorCertificates:
     """The simulator's one certificate, given as PEM and never fetched, for envelopes that name a loopback address.
 

@@ -26,6 +26,10 @@ ATTEMPT_TAG: Final = "kakitome_attempt"
 RECIPIENTS_LIMIT: Final = 1_000
 """SES takes 50 a message. Above this, somebody plays with us."""
 
+CLOCK_SLACK_MS: Final = 5 * 60 * 1000
+"""What clocks may differ by. A time beyond it is taken for now: an event of tomorrow would make the event stream look
+complete up to tomorrow, and what has not come yet look lost."""
+
 # Where a type names whom it is about. The other types are about everybody in `mail.destination` …
 _NAMED_IN: Final = {
     "Bounce": "bounced_recipients",
@@ -126,6 +130,11 @@ def _key(notice: Notice, address: str | None, link: str | None) -> str:
 
 
 def _at(notice: Notice, now_ms: int) -> int:
+    at = _told_at(notice, now_ms)
+    return at if at <= now_ms + CLOCK_SLACK_MS else now_ms
+
+
+def _told_at(notice: Notice, now_ms: int) -> int:
     text = notice.detail.timestamp or notice.mail.timestamp
     if notice.name not in KINDS:
         try:

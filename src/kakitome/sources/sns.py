@@ -47,9 +47,6 @@ BODY_LIMIT: Final = 1024 * 1024
 MAX_AGE_MS: Final = 60 * 60 * 1000
 """SNS gives up an HTTPS endpoint after 3,600 s, so nothing honest is older."""
 
-QUEUED_MAX_AGE_MS: Final = 15 * 24 * MAX_AGE_MS
-"""SQS keeps a message for at most 14 days, and events that waited for our repair are as true as fresh ones."""
-
 CLOCK_SLACK_MS: Final = 5 * 60 * 1000
 
 _HEADERS: Final = {
@@ -60,7 +57,7 @@ _HEADERS: Final = {
 
 
 class SnsSource:
-    """Events of SES by way of SNS: over HTTPS, or out of an SQS queue that is subscribed to the topic.
+    """Events of SES by way of SNS over HTTPS. Out of a queue they come by `sns_records`.
 
     `topics` are the ARNs that may speak to us; none means that nobody may. `now` gives milliseconds. Signature version
     1 is SHA-1 and is taken only with `allow_sha1`; set the topic's `SignatureVersion` to 2 instead.
@@ -74,7 +71,6 @@ class SnsSource:
         *,
         allow_sha1: bool = False,
         max_age_ms: int = MAX_AGE_MS,
-        queued_max_age_ms: int = QUEUED_MAX_AGE_MS,
         body_limit: int = BODY_LIMIT,
     ) -> None:
         self._certificates = certificates
@@ -84,7 +80,6 @@ class SnsSource:
         if allow_sha1:
             self._hashes["1"] = hashes.SHA1()  # noqa: S303 - SNS's old default; the operator asked for it
         self._max_age_ms = max_age_ms
-        self._queued_max_age_ms = queued_max_age_ms
         self._body_limit = body_limit
 
     async def verify(self, headers: Mapping[str, str], body: bytes) -> Notification | Confirmation:
@@ -96,16 +91,7 @@ class SnsSource:
         given = {name.lower(): value for name, value in headers.items()}
         if any(given.get(header) != getattr(envelope, field) for header, field in _HEADERS.items()):
             raise refused(Why.HEADERS)
-        return await self._proved(envelope, self._max_age_ms)
-
-    async def verify_queued(self, body: bytes | str) -> Notification | Confirmation:
-        """The same for the body of an SQS message, which has no headers and may have waited for days.
-
-        The queue's policy already says who may write into it; the signature proves it again, so a policy that somebody
-        opened too wide lets nobody in. The queue must be subscribed without raw message delivery.
-        """
-        envelope = self._open(body.encode("utf-8", "replace") if isinstance(body, str) else body)
-        return await self._proved(envelope, self._queued_max_age_ms)
+        return await self._proved(envelope)
 
     def parse(self, notification: Notification) -> list[Event]:
         """The events inside: the second JSON of the double JSON. Raises `EventUnreadable` (quarantine, not 403)."""
@@ -117,13 +103,13 @@ class SnsSource:
             raise refused(Why.TOPIC)
         return envelope
 
-    async def _proved(self, envelope: Envelope, max_age_ms: int) -> Notification | Confirmation:
+    async def _proved(self, envelope: Envelope) -> Notification | Confirmation:
         at, signed, proof = published_at(envelope), signed_bytes(envelope), signature(envelope)
         algorithm = self._hashes.get(envelope.signature_version)
         if algorithm is None:
-            raise refused(Why.VERSION)
+            raise refused(Why.VERSION, topic=envelope.topic_arn, old=envelope.signature_version == "1")
         # Both ways: our clock may be the wrong one, and SNS never repeats what got a 403.
-        if abs(self._now() - at) > max_age_ms + CLOCK_SLACK_MS:
+        if abs(self._now() - at) > self._max_age_ms + CLOCK_SLACK_MS:
             raise refused(Why.AGE)
         key = await self._key(envelope, at)
         try:

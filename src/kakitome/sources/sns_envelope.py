@@ -93,12 +93,14 @@ _SIGNED: Final = {
 }
 
 
-def refused(why: Why) -> EventRefused:
-    """One sentence for every cause: a caller who may not speak to us learns nothing about how he failed."""
+def refused(why: Why, **data: object) -> EventRefused:
+    """One sentence for every cause: a caller who may not speak to us learns nothing about how he failed. `data` is for
+    the log."""
     return EventRefused(
         "This event does not prove where it comes from, so nothing of it was stored.",
         "The log of the instance names the check that failed.",
         why=why,
+        **data,
     )
 
 
