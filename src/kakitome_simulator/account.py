@@ -52,6 +52,7 @@ class Account:
     def __init__(self, rate: int | None, quota: int | None, sandbox: bool, verified: frozenset[str]) -> None:
         self.sandbox = sandbox
         self.suspended = False
+        self.paused = False
         self.verified = {name.lower() for name in verified}
         self._rate = rate
         self._quota = quota
@@ -79,11 +80,17 @@ class Account:
     def quota(self, quota: int | None) -> None:
         self._quota = quota
 
+    def pretend(self, sent: int, ticks: int) -> None:
+        """So many recipients in the last 24 hours, whatever was taken here; SES may show more than its own quota."""
+        self.today.add(ticks, sent - self.today.at(ticks))
+
     def refuses(self, recipients: tuple[str, ...], ticks: int) -> Refusal | None:
         """Why this mail cannot be taken now; a mail is taken for all of its recipients or for none."""
         self.offered.add(ticks, len(recipients))
         if self.suspended:
             return refusal.SUSPENDED
+        if self.paused:
+            return refusal.PAUSED
         if self.sandbox and (strangers := self.strangers(recipients)):
             return refusal.not_verified(strangers)
         if self.quota is not None and self.today.at(ticks) + _counted(recipients) > self.quota:

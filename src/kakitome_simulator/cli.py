@@ -19,6 +19,7 @@ from typing import TypeVar
 from . import faults
 from .options import Endpoint, OptionError, Options, endpoint, events_url
 from .simulator import Simulator, run
+from .targets import target
 
 _Read = TypeVar("_Read")
 
@@ -46,6 +47,9 @@ def parse(argv: Sequence[str]) -> Options:
         tls_certificate=given.tls_certificate,
         faults=tuple(given.fault),
         events_urls=tuple(given.events_url),
+        signature_version=given.signature_version,
+        raw_delivery=given.raw_delivery,
+        event_form="notificationType" if given.notification_type else "eventType",
         event_delay=given.event_delay,
         events_retry_seconds=given.events_retry_seconds,
         rate=given.rate,
@@ -79,7 +83,19 @@ def parser() -> argparse.ArgumentParser:
     add("--accepted", type=Path, metavar="FILE", help="JSON lines, one for each accepted recipient")
     add("--mailbox", type=Path, metavar="DIR", help="each accepted mail as a file ID.eml, as SES would send it on")
     add("--fault", type=_told(_fault), action="append", default=[], metavar="SPEC", help="see below; repeatable")
-    add("--events-url", type=_told(events_url), action="append", default=[], metavar="URL", help="repeatable")
+    add(
+        "--events-url",
+        "--events",
+        dest="events_url",
+        type=_told(_target),
+        action="append",
+        default=[],
+        metavar="TARGET",
+        help="URL, sns:ARN@ENDPOINT or sqs:QUEUE_URL@ENDPOINT; repeatable",
+    )
+    add("--signature-version", type=int, choices=(1, 2), default=2, help="of SNS; 1 is SHA-1")
+    add("--raw-delivery", action="store_true", help="events without SNS's envelope")
+    add("--notification-type", action="store_true", help="events as an identity's notifications")
     add("--event-delay", type=float, default=0.0, metavar="SECONDS")
     add("--events-retry-seconds", type=float, default=60.0, metavar="SECONDS", help="then an event is given up")
     add("--certificate", type=Path, metavar="FILE", help="write here what SNS signatures are verified with")
@@ -111,6 +127,11 @@ async def _until_told(options: Options) -> None:
 
 def _announce(simulator: Simulator) -> None:
     print(json.dumps(simulator.addresses), flush=True)
+
+
+def _target(text: str) -> str:
+    target(text)
+    return text
 
 
 def _fault(spec: str) -> str:

@@ -19,6 +19,25 @@ class Clock(Protocol):
         ...
 
 
+class Accelerated:
+    """A clock that begins now and runs `speed` times as fast; what waits by it (`real`) waits the less."""
+
+    def __init__(self, speed: float) -> None:
+        self.speed = speed
+        self._ticks, self._now = time.monotonic_ns(), time.time_ns() // 1_000_000
+
+    def ticks(self) -> int:
+        return self._ticks + round((time.monotonic_ns() - self._ticks) * self.speed)
+
+    def now(self) -> int:
+        return self._now + (self.ticks() - self._ticks) // 1_000_000
+
+
+def real(seconds: float, clock: Clock) -> float:
+    """How long a loop has to wait for seconds of the clock; a clock without a `speed` goes as the loop does."""
+    return seconds / float(getattr(clock, "speed", 1.0))
+
+
 class SystemClock:
     def ticks(self) -> int:
         return time.monotonic_ns()

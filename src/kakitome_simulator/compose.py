@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from email.errors import MessageError
+from email.header import Header as EncodedHeader
 from email.message import EmailMessage
 from email.policy import SMTP
 
@@ -13,6 +15,10 @@ RESERVED = frozenset(
     {"bcc", "cc", "content-disposition", "content-transfer-encoding", "content-type", "date", "from", "message-id"}
     | {"mime-version", "reply-to", "return-path", "sender", "subject", "to"}
 )
+
+
+_NAME = re.compile(r"[!-9;-~]{1,126}")
+_VALUE = re.compile(r"[ -~]{1,995}")
 
 
 class ComposeError(ValueError):
@@ -54,21 +60,35 @@ class Simple(msgspec.Struct, rename="pascal"):
 
 
 def compose(content: Simple, fields: dict[str, str]) -> bytes:
-    """CRLF bytes with the given fields (From, To, …) and no Date or Message-ID. Raises `ComposeError`."""
-    mail = EmailMessage(policy=SMTP)
+    """CRLF bytes with the given fields (From, To, …) and no Date or Message-ID. Raises `ComposeError`.
+
+    Values are taken as they are given, as SES takes them: only the subject is encoded here.
+    """
+    for header in content.headers:
+        if header.name.lower() in RESERVED:
+            raise ComposeError(f"Header {header.name} may not be set.")
+    head = [*fields.items(), *((header.name, header.value) for header in content.headers)]
     try:
-        for name, value in fields.items():
-            mail[name] = value
-        mail["Subject"] = content.subject.data
-        for header in content.headers:
-            if header.name.lower() in RESERVED:
-                raise ComposeError(f"Header {header.name} may not be set.")
-            mail[header.name] = header.value
+        subject = _subject(content.subject.data)
+        mail = EmailMessage(policy=SMTP)
         _fill(mail, content)
         _name_boundaries(mail)
-        return mail.as_bytes()
+        return b"".join(_field(*each) for each in head) + f"Subject: {subject}\r\n".encode("ascii") + mail.as_bytes()
     except (MessageError, ValueError, LookupError) as error:
         raise ComposeError(str(error)) from error
+
+
+def _subject(text: str) -> str:
+    if "\r" in text or "\n" in text:
+        raise ComposeError("The subject has a line break.")
+    return EncodedHeader(text, None if text.isascii() else "utf-8", header_name="Subject").encode(linesep="\r\n")
+
+
+def _field(name: str, value: str) -> bytes:
+    """One field on one line. "`MessageHeader` values are printable ASCII", at most 995, with the name 996."""
+    if not _NAME.fullmatch(name) or not _VALUE.fullmatch(value) or len(name) + len(value) > 996:
+        raise ComposeError(f"Header {name[:126]} must be at most 995 characters of printable ASCII.")
+    return f"{name}: {value}\r\n".encode("ascii")
 
 
 def _fill(mail: EmailMessage, content: Simple) -> None:

@@ -3,10 +3,13 @@
 | path | GET | POST |
 |---|---|---|
 | `accepted` | the accepted recipients since the last reset, as JSON lines | – |
-| `state` | counts, limits, faults, events | any of `{"rate", "quota", "sandbox", "suspended"}`; `null`: no limit |
+| `state` | counts, limits, faults, events | `{"rate", "quota", "sandbox", "suspended", "paused", "sent"}`: any of them |
 | `faults` | the armed faults | `{"faults": [SPEC, …]}` replaces them; with `"add": true` they are added |
-| `reset` | – | no faults, no waiting events, counts at zero, `accepted` empty (its file keeps everything) |
-| `events-url` | the URLs that events are posted to | `{"urls": [URL, …]}` replaces them |
+| `reset` | – | no faults, nothing set up, no waiting events, counts at zero, `accepted` empty (its file stays) |
+| `events-url` | where events are brought | `{"urls": [URL, `sns:…`, `sqs:…`]}` replaces them |
+| `events-form` | their form | `{"signature_version", "raw_delivery", "event_form"}` |
+| `subscriptions` | who was asked to confirm, and did | `{"url", "topic"}` asks, as SNS does |
+| `identities` | – | `{"name", "status"}`: what SES found in the DNS, `SUCCESS` if not said |
 | `play` | – | `{"message_id" or "recipient", "event", "link"}` lets that happen to an accepted mail |
 | `certificate.pem` | what SNS messages are verified with | – |
 """
@@ -21,9 +24,10 @@ from aiohttp import web
 from .accepted import AcceptedFile
 from .account import Account
 from .clock import Clock
+from .control_setup import SetupControl
 from .fate import Turn
 from .faults import Faults
-from .options import OptionError, events_url
+from .options import OptionError
 from .publisher import Publisher
 from .reception import Reception
 from .sendgrid import SendGrid
@@ -38,6 +42,11 @@ class Limits(msgspec.Struct, forbid_unknown_fields=True):
     quota: int | msgspec.UnsetType | None = msgspec.UNSET
     sandbox: bool | msgspec.UnsetType = msgspec.UNSET
     suspended: bool | msgspec.UnsetType = msgspec.UNSET
+    paused: bool | msgspec.UnsetType = msgspec.UNSET
+
+
+class Wanted(Limits):
+    sent: int | None = None  # recipients in the last 24 hours, as the provider is to show them
 
 
 class Armed(msgspec.Struct, forbid_unknown_fields=True):
@@ -71,6 +80,7 @@ class Control:
         clock: Clock,
         signer: Signer,
         sendgrid: SendGrid,
+        setup: SetupControl,
     ) -> None:
         self._account = account
         self._accepted = accepted
@@ -81,6 +91,7 @@ class Control:
         self._clock = clock
         self._signer = signer
         self._sendgrid = sendgrid
+        self._setup = setup
 
     def routes(self) -> list[web.RouteDef]:
         return [
@@ -94,6 +105,7 @@ class Control:
             web.post("/_simulator/events-url", self._set_urls),
             web.post("/_simulator/play", self._play),
             web.get("/_simulator/certificate.pem", self._show_certificate),
+            *self._setup.routes(),
         ]
 
     def state(self) -> dict[str, object]:
@@ -110,8 +122,10 @@ class Control:
             "quota": account.quota,
             "sandbox": account.sandbox,
             "suspended": account.suspended,
+            "paused": account.paused,
             "smtp": {"connections": self._smtp.connections, "open": len(self._smtp.sessions)},
             "faults": self._faults.report(),
+            **self._setup.state(),
             "events": self._publisher.report(),
             "sendgrid": self._sendgrid.report(),
         }
@@ -123,8 +137,11 @@ class Control:
         return _json(self.state())
 
     async def _set_state(self, request: web.Request) -> web.Response:
-        limits = msgspec.json.decode(await request.read(), type=Limits)
-        for name, value in msgspec.structs.asdict(limits).items():
+        limits = msgspec.json.decode(await request.read(), type=Wanted)
+        if limits.sent is not None:
+            self._account.pretend(limits.sent, self._clock.ticks())
+        for name in Limits.__struct_fields__:
+            value = getattr(limits, name)
             if value is not msgspec.UNSET:
                 setattr(self._account, name, value)
         return _json(self.state())
@@ -143,6 +160,7 @@ class Control:
         self._reception.reset()
         self._sendgrid.reset()
         self._account.reset()
+        self._setup.reset()
         self._accepted.forget()
         return _json(self.state())
 
@@ -151,7 +169,7 @@ class Control:
 
     async def _set_urls(self, request: web.Request) -> web.Response:
         wanted = msgspec.json.decode(await request.read(), type=Subscribers)
-        self._publisher.urls = [events_url(url) for url in wanted.urls]
+        self._publisher.urls = wanted.urls
         return _json({"urls": self._publisher.urls})
 
     async def _play(self, request: web.Request) -> web.Response:

@@ -1,8 +1,8 @@
 """What becomes of a mail, told by its recipient's address.
 
 The addresses of SES's mailbox simulator ("Using the mailbox simulator" in its developer guide) act with or without a
-`+label`. At `simulator.example`, and at the domains that a person names, the words `bounce`, `complaint`, `soft` and
-`delay` act only with a label: a real list may have an address `bounce@`. Everybody else gets their mail.
+`+label`. At `simulator.example`, and at the domains that a person names, the words `bounce`, `complaint`, `soft`,
+`delay` and `reject` act only with a label: a real list may have an address `bounce@`. Everybody else gets their mail.
 """
 
 from __future__ import annotations
@@ -27,6 +27,10 @@ class Turn(Enum):
     COMPLAINT = "complaint"
     OPEN = "open"
     CLICK = "click"
+    ON_LIST = "on_account_suppression_list"
+    REJECT = "reject"
+    RENDERING_FAILURE = "rendering_failure"
+    SUBSCRIPTION = "subscription"
 
 
 _MAILBOX_SIMULATOR = {
@@ -41,6 +45,7 @@ _PLAY = {
     "complaint": (Turn.DELIVERY, Turn.COMPLAINT),
     "soft": (Turn.SOFT_BOUNCE,),
     "delay": (Turn.DELAY, Turn.DELIVERY),
+    "reject": (Turn.REJECT,),
 }
 
 

@@ -17,13 +17,15 @@
 
 Conditions narrow a fault: to a share of the mails (events) that it could meet, to the first `count` that it hits, to
 those after the first `after`, to seconds since it was armed, to one way in, to mails with a recipient that matches.
+Of a SendBulkEmail request, `reset`, `error:NUMBER` and what happens to replies hit the request once, the others each
+entry by itself; an entry's status can be asked for by its name (`error:TRANSIENT_FAILURE`).
 `share` is drawn from the seed and the fault's own text, so a seed repeats the choice. Of several faults that could
 refuse the same mail the one armed first does; the others do not count it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from fnmatch import fnmatchcase
 from random import Random
 from typing import TypeVar
@@ -122,9 +124,12 @@ class Faults:
     def clear(self) -> None:
         self._armed = []
 
-    def first(self, names: frozenset[str], occasion: Occasion) -> Fault | None:
-        """The first fault of these names that fires."""
-        return next((fault for fault in self._armed if fault.name in names and fault.fires(occasion)), None)
+    def first(
+        self, names: frozenset[str], occasion: Occasion, among: Callable[[Fault], bool] = lambda _: True
+    ) -> Fault | None:
+        """The first fault of these names that fires; what is not `among` is not asked."""
+        asked = (fault for fault in self._armed if fault.name in names and among(fault))
+        return next((fault for fault in asked if fault.fires(occasion)), None)
 
     def all(self, names: frozenset[str], occasion: Occasion) -> list[Fault]:
         """Every fault of these names that fires; one occasion may be hit by several."""

@@ -33,6 +33,7 @@ class Letter(msgspec.Struct, frozen=True, kw_only=True):
     header: tuple[tuple[str, str], ...]
     tags: dict[str, str]
     configuration_set: str | None
+    rendering_failure: tuple[str, str] | None = None  # the template's name, and what its data lacks
 
     def field(self, name: str) -> str | None:
         """The first field of that (lower-case) name, unfolded but not decoded."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ipaddress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 from urllib.parse import urlsplit
 
 
@@ -36,6 +37,9 @@ class Options:
     tls_certificate: Path | None = None  # where the CA of the SMTP servers is written
     faults: tuple[str, ...] = ()
     events_urls: tuple[str, ...] = ()
+    signature_version: Literal[1, 2] = 2
+    raw_delivery: bool = False
+    event_form: Literal["eventType", "notificationType"] = "eventType"
     event_delay: float = 0.0  # seconds
     events_retry_seconds: float = 60.0
     rate: int | None = None  # recipients in any second

@@ -8,21 +8,25 @@ the same bytes with the same SNS MessageId. As with SNS, the order is not promis
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
 
 import aiohttp
 
 from . import ses_event
-from .clock import Clock
+from .clock import Clock, real
 from .faults import CHANGED_EVENTS, LOST_EVENTS, Faults, Occasion
 from .ses_event import Happening
+from .setup import Setup
 from .sns import Notification, Signer
+from .targets import Target, target
 
 POSTERS = 16  # a subscriber may take its time over each
 QUICK_PAUSES = (0.05, 0.2)  # seconds between the first three tries
 SLOW_PAUSE = 1.0
 LIMIT = 200_000  # events that may wait; about a kilobyte each
+VALIDATED = "Successfully validated SNS topic for Amazon SES event publishing."
+_FORMS = {"eventType": ses_event.event, "notificationType": ses_event.notification}
 TIMEOUT = aiohttp.ClientTimeout(total=30)
 
 
@@ -42,9 +46,10 @@ class Tally:
 class Post:
     """One event on its way to one subscriber."""
 
-    happening: Happening
+    happening: Happening | str  # a text is SES's own word about a topic
     message_id: str
-    url: str
+    target: Target
+    topic: str | None  # where an event destination sends it; `None`: to the topic that is usual for its kind
     generation: int
     notification: Notification | None = None
     give_up_at: float | None = None  # time of the loop; set by the first failure
@@ -60,18 +65,20 @@ class Publisher:
         signer: Signer,
         clock: Clock,
         faults: Faults,
+        setup: Setup,
         new_id: Callable[[], str],
         urls: Iterable[str],
         delay: float,
         retry_seconds: float,
     ) -> None:
-        self.urls = list(urls)
+        self.targets = [target(url) for url in urls]
         self.base_url = ""
         self.tally = Tally()
         self._signer = signer
         self._clock = clock
         self._faults = faults
-        self._new_id = new_id
+        self._setup = setup
+        self.new_id = new_id
         self._delay = delay
         self._retry_seconds = retry_seconds
         self._generation = 0
@@ -112,9 +119,36 @@ class Publisher:
                     delay += float(fault.argument)
                 case "reorder_events":
                     delay += fault.chance.random()
-        message_id = self._new_id()
-        for url in self.urls * copies:
-            self._wait(Post(happening, message_id, url, self._generation), delay)
+        routed = self._setup.topics(happening.passage.letter, ses_event.kind(happening.turn))
+        self._address(happening, routed if routed is not None else [None], copies, delay)
+
+    def validate(self, topic: str) -> None:
+        """What SES publishes to a topic that has become an event destination: a text and no JSON."""
+        self._address(VALIDATED, [topic], 1, 0.0)
+
+    @property
+    def urls(self) -> list[str]:
+        return [each.name for each in self.targets]
+
+    @urls.setter
+    def urls(self, urls: Iterable[str]) -> None:
+        self.targets = [target(url) for url in urls]
+
+    def _address(self, what: Happening | str, topics: Sequence[str | None], copies: int, delay: float) -> None:
+        for topic in topics:
+            message_id = self.new_id()
+            for each in self.targets * copies:
+                self._wait(Post(what, message_id, each, topic, self._generation), real(delay, self._clock))
+
+    async def confirmation(self, url: str, topic: str, token: str) -> int:
+        """Ask a subscriber to confirm; returns the status of its answer. Raises what the network raises."""
+        asked = self._signer.confirmation(
+            topic=topic, token=token, message_id=self.new_id(), at=self._clock.now(), base_url=self.base_url
+        )
+        async with self._session.post(
+            url, data=asked.body, headers=asked.headers, ssl=False, allow_redirects=False
+        ) as answer:
+            return answer.status
 
     def forget(self) -> None:
         """Drop what waits and start counting anew."""
@@ -144,14 +178,16 @@ class Publisher:
 
     async def _post(self, post: Post) -> bool:
         notification = post.notification or await self._sign(post)
-        if await self._try(post.url, notification):
+        if notification is None:
+            return True  # nothing that is told in this form
+        if await self._try(post, notification):
             return True
         if post.give_up_at is None:
             post.notification = notification
             post.give_up_at = asyncio.get_running_loop().time() + self._retry_seconds
             for pause in QUICK_PAUSES:
                 await asyncio.sleep(pause)
-                if await self._try(post.url, notification):
+                if await self._try(post, notification):
                     return True
         return False
 
@@ -169,28 +205,34 @@ class Publisher:
         self.tally.delivered += delivered
         self.tally.given_up += not delivered
 
-    async def _sign(self, post: Post) -> Notification:
+    async def _sign(self, post: Post) -> Notification | None:
         """One signature in a turn of the loop, so that a crowd of events does not hold up the accepting of mail."""
+        what = post.happening
+        if isinstance(what, str):
+            text, usual = what, ""
+        else:
+            told = _FORMS[self._signer.form.event_form](what)
+            if told is None:
+                return None
+            text, usual = told, ses_event.topic(what.turn)
+        topic = post.topic or usual
+        if not post.target.signed:
+            return Notification({}, b"", topic, ses_event.SUBJECT, text)
         async with self._pen:
             await asyncio.sleep(0)
             return self._signer.notification(
-                message=ses_event.event(post.happening),
+                message=text,
                 subject=ses_event.SUBJECT,
-                topic=ses_event.topic(post.happening.turn),
+                topic=topic,
                 message_id=post.message_id,
                 at=self._clock.now(),
                 base_url=self.base_url,
             )
 
-    async def _try(self, url: str, notification: Notification) -> bool:
+    async def _try(self, post: Post, notification: Notification) -> bool:
         try:
-            # Redirects are not followed and certificates not checked: every address is a loopback address.
-            async with self._session.post(
-                url, data=notification.body, headers=notification.headers, ssl=False, allow_redirects=False
-            ) as answer:
-                await answer.read()
-                if 200 <= answer.status < 300:
-                    return True
+            if await post.target.bring(self._session, notification, post.topic is not None):
+                return True
         except (aiohttp.ClientError, TimeoutError, OSError):
             pass
         self.tally.failed_tries += 1

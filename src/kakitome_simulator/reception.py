@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from enum import Enum
 from pathlib import Path
 
@@ -12,17 +12,21 @@ import msgspec
 from . import refusal
 from .accepted import Accepted, AcceptedFile
 from .account import Account
-from .clock import Clock, iso
+from .clock import Clock, iso, real
 from .fate import Turn, fate
 from .faults import DELAYS, LOST_REPLIES, REFUSALS, Fault, Faults, Occasion
 from .letter import Letter, stamped
 from .publisher import Publisher
 from .refusal import Refusal
-from .ses_event import Happening, Passage, passage
+from .ses_event import Happening, Passage, feedback_id, passage
+from .setup import Setup
+from .statistics import Statistics
+from .suppression import Reason, Suppressed
 
 MAX_RECIPIENTS = 50
 MAX_SIZE = 40 * 1024 * 1024  # bytes
 REMEMBERED = 50_000  # mails that can still be played with
+_LEARNED: dict[Turn, Reason] = {Turn.BOUNCE: "BOUNCE", Turn.COMPLAINT: "COMPLAINT"}
 
 
 class Ending(Enum):
@@ -58,6 +62,8 @@ class Reception:
         mailbox: Path | None,
         faults: Faults,
         publisher: Publisher,
+        setup: Setup,
+        statistics: Statistics,
         clock: Clock,
         new_id: Callable[[], str],
         play: frozenset[str],
@@ -67,6 +73,8 @@ class Reception:
         self._mailbox = mailbox
         self._faults = faults
         self._publisher = publisher
+        self._setup = setup
+        self._statistics = statistics
         self._clock = clock
         self._new_id = new_id
         self._play = play
@@ -83,20 +91,60 @@ class Reception:
         """Accept a mail for all its recipients, or refuse it; `via` is `smtp` or `http`."""
         ticks = self._clock.ticks()
         occasion = Occasion(ticks, via, letter.recipients)
-        delay = sum(float(fault.argument) for fault in self._faults.all(DELAYS, occasion))
+        delay = self._delay(occasion)
         refusing = self._faults.first(REFUSALS, occasion)
         allowed = self._account.refuses(letter.recipients, ticks)
         if refusing is not None and refusing.name == "reset":
-            self._count("reset")
-            return Decision(ending=Ending.RESET, delay=delay)
-        refused = (refusing and self._refusal(refusing, letter)) or allowed or _too_much(letter)
+            return self._reset(delay)
+        taken = self._taken((refusing and self._refusal(refusing, letter)) or allowed, letter, via, source_ip)
+        if isinstance(taken, Refusal):
+            return Decision(refusal=taken, delay=delay)
+        return self._reply(taken, self._faults.first(LOST_REPLIES, occasion), delay)
+
+    def hand_in_together(
+        self, letters: Sequence[Letter], via: str, source_ip: str
+    ) -> tuple[Decision, Sequence[Decision]]:
+        """Several mails by one request, each accepted or refused by itself: what becomes of the request, and of them.
+
+        Where the request is refused as a whole, nothing of it is accepted and there is nothing to say of its mails.
+        """
+        ticks = self._clock.ticks()
+        occasion = Occasion(ticks, via, tuple(recipient for letter in letters for recipient in letter.recipients))
+        delay = self._delay(occasion)
+        refusing = self._faults.first(REFUSALS, occasion, _is_of_request)
+        if refusing is not None and refusing.name == "reset":
+            return self._reset(delay), ()
+        if refusing is not None:
+            refused = refusal.of(refusing.argument)
+            self._count(refused.name)
+            return Decision(refusal=refused, delay=delay), ()
+        decisions = [self._entry(letter, via, source_ip, ticks) for letter in letters]
+        return self._reply("", self._faults.first(LOST_REPLIES, occasion), delay), decisions
+
+    def _entry(self, letter: Letter, via: str, source_ip: str, ticks: int) -> Decision:
+        occasion = Occasion(ticks, via, letter.recipients)
+        refusing = self._faults.first(REFUSALS, occasion, lambda fault: not _is_of_request(fault))
+        allowed = self._account.refuses(letter.recipients, ticks)
+        taken = self._taken((refusing and self._refusal(refusing, letter)) or allowed, letter, via, source_ip)
+        return Decision(refusal=taken) if isinstance(taken, Refusal) else Decision(message_id=taken)
+
+    def _delay(self, occasion: Occasion) -> float:
+        return sum(real(float(fault.argument), self._clock) for fault in self._faults.all(DELAYS, occasion))
+
+    def _reset(self, delay: float) -> Decision:
+        self._count("reset")
+        return Decision(ending=Ending.RESET, delay=delay)
+
+    def _taken(self, refused: Refusal | None, letter: Letter, via: str, source_ip: str) -> str | Refusal:
+        """The message id of a mail that is accepted, or why it is not."""
+        refused = refused or self._setup.refuses(letter) or _too_much(letter)
         if refused is None:
-            message_id = self._take(letter, via, source_ip, ticks)
+            message_id = self._take(letter, via, source_ip, self._clock.ticks())
             if message_id is not None:
-                return self._reply(message_id, self._faults.first(LOST_REPLIES, occasion), delay)
+                return message_id
             refused = refusal.UNAVAILABLE
         self._count(refused.name)
-        return Decision(refusal=refused, delay=delay)
+        return refused
 
     def play(self, key: str, turn: Turn, link: str) -> int:
         """Let something more happen to a mail, named by its id (for each recipient) or by a recipient (the last one).
@@ -108,7 +156,7 @@ class Reception:
             return 0
         recipients = (key,) if key in passage.recipients else passage.recipients
         for recipient in recipients:
-            self._publisher.publish(Happening(passage, turn, (recipient,), self._clock.now(), link))
+            self._happen(Happening(passage, turn, (recipient,), self._clock.now(), link))
         return len(recipients)
 
     def _take(self, letter: Letter, via: str, source_ip: str, ticks: int) -> str | None:
@@ -133,10 +181,25 @@ class Reception:
     def _tell(self, passage: Passage) -> None:
         """Publish what happens to the mail: one Send that names all recipients, then each one's fate."""
         self._remember(passage)
-        self._publisher.publish(Happening(passage, Turn.SEND, passage.recipients, passage.at))
+        if passage.letter.rendering_failure is not None:
+            self._happen(Happening(passage, Turn.RENDERING_FAILURE, passage.recipients, passage.at))
+            return
+        self._happen(Happening(passage, Turn.SEND, passage.recipients, passage.at))
         for recipient in passage.recipients:
-            for place, turn in enumerate(fate(recipient, self._play), 1):
-                self._publisher.publish(Happening(passage, turn, (recipient,), passage.at + place))
+            listed = self._setup.suppresses(recipient, passage.letter)
+            turns = (Turn.ON_LIST,) if listed else fate(recipient, self._play)
+            for place, turn in enumerate(turns, 1):
+                self._happen(Happening(passage, turn, (recipient,), passage.at + place))
+
+    def _happen(self, happening: Happening) -> None:
+        self._statistics.count(happening)
+        self._publisher.publish(happening)
+        reason = _LEARNED.get(happening.turn)
+        if reason is not None:
+            passage, feedback = happening.passage, feedback_id(happening)
+            for recipient in happening.recipients:
+                listed = Suppressed(recipient, reason, happening.at, passage.message_id, feedback)
+                self._setup.learn(listed, passage.letter)
 
     def _remember(self, passage: Passage) -> None:
         self._passages[passage.message_id] = passage
@@ -171,6 +234,11 @@ class Reception:
 
     def _count(self, name: str) -> None:
         self.refused[name] = self.refused.get(name, 0) + 1
+
+
+def _is_of_request(fault: Fault) -> bool:
+    """Whether the fault is about a whole request, where one carries several mails."""
+    return fault.name == "reset" or (fault.name == "error" and refusal.is_of_request(fault.argument))
 
 
 def _too_much(letter: Letter) -> Refusal | None:

@@ -63,11 +63,31 @@ def topic(turn: Turn) -> str:
     return _EVENTS[turn][1]
 
 
+def kind(turn: Turn) -> str:
+    """What an event destination calls it among its MatchingEventTypes."""
+    return {"DeliveryDelay": "DELIVERY_DELAY"}.get(_EVENTS[turn][0], _EVENTS[turn][0].upper().replace(" ", "_"))
+
+
 def event(happening: Happening) -> str:
     """The JSON text that becomes the SNS message."""
-    kind, _, tell = _EVENTS[happening.turn]
-    what = {"eventType": kind, "mail": _mail(happening.passage), kind[0].lower() + kind[1:]: tell(happening)}
+    name, _, tell = _EVENTS[happening.turn]
+    what = {"eventType": name, "mail": _mail(happening.passage), _object(name): tell(happening)}
     return msgspec.json.encode(what).decode()
+
+
+def notification(happening: Happening) -> str | None:
+    """The same as an identity's notification has it: no tags, and only of bounces, complaints and deliveries."""
+    name, _, tell = _EVENTS[happening.turn]
+    if name not in {"Bounce", "Complaint", "Delivery"}:
+        return None
+    mail = msgspec.json.decode(_mail(happening.passage), type=Json)
+    del mail["tags"]
+    what = {"notificationType": name, _object(name): tell(happening), "mail": mail}
+    return msgspec.json.encode(what).decode()
+
+
+def _object(name: str) -> str:
+    return "failure" if name == "Rendering Failure" else name[0].lower() + name[1:]
 
 
 @lru_cache(maxsize=256)  # a mail's Send and Delivery follow each other closely
@@ -157,7 +177,7 @@ def _delay(happening: Happening) -> Json:
 def _bounce(kind: str, sub_type: str, diagnosis: Json) -> Callable[[Happening], Json]:
     def tell(happening: Happening) -> Json:
         return {
-            "feedbackId": _feedback_id(happening),
+            "feedbackId": feedback_id(happening),
             "bounceType": kind,
             "bounceSubType": sub_type,
             "bouncedRecipients": [{"emailAddress": recipient} | diagnosis for recipient in happening.recipients],
@@ -174,7 +194,7 @@ def _failed(status: str, diagnostic_code: str) -> Json:
 
 def _complaint(happening: Happening) -> Json:
     return {
-        "feedbackId": _feedback_id(happening),
+        "feedbackId": feedback_id(happening),
         "complaintSubType": None,
         "complainedRecipients": [{"emailAddress": recipient} for recipient in happening.recipients],
         "timestamp": iso(happening.at),
@@ -192,12 +212,42 @@ def _click(happening: Happening) -> Json:
     return _open(happening) | {"link": happening.link, "linkTags": None}
 
 
-def _feedback_id(happening: Happening) -> str:
+def feedback_id(happening: Happening) -> str:
     """The same for every copy of one happening, different for each recipient."""
     place = happening.passage.recipients.index(happening.recipients[0])
     return f"{happening.passage.message_id.removesuffix('-000000')}-{happening.at:x}-{place:06}"
 
 
+def _reject(happening: Happening) -> Json:
+    return {"reason": "Bad content"}
+
+
+def _failure(happening: Happening) -> Json:
+    name, lacking = happening.passage.letter.rendering_failure or ("inline", "Simulated failure.")
+    return {"templateName": name, "errorMessage": lacking}
+
+
+def _subscription(happening: Happening) -> Json:
+    def preferences(status: str) -> Json:
+        return {"unsubscribeAll": status == "OptOut", "topicSubscriptionStatus": [_status(status)]}
+
+    return {
+        "contactList": "ContactListName",
+        "timestamp": iso(happening.at),
+        "source": "UnsubscribeHeader",
+        "newTopicPreferences": preferences("OptOut"),
+        "oldTopicPreferences": preferences("OptIn"),
+    }
+
+
+def _status(status: str) -> Json:
+    return {"topicName": "ExampleTopicName", "subscriptionStatus": status}
+
+
+_ON_LIST = (
+    "Amazon SES did not send the message to this address because it is on the suppression list for your account. "
+    "For more information about removing addresses from the suppression list, see the Amazon SES Developer Guide."
+)
 _SUPPRESSED = "Amazon SES has suppressed sending to this address because it has a recent history of bouncing."
 
 _EVENTS: dict[Turn, tuple[str, str, Callable[[Happening], Json]]] = {
@@ -219,4 +269,8 @@ _EVENTS: dict[Turn, tuple[str, str, Callable[[Happening], Json]]] = {
     Turn.COMPLAINT: ("Complaint", BOUNCES, _complaint),
     Turn.OPEN: ("Open", ACTIONS, _open),
     Turn.CLICK: ("Click", ACTIONS, _click),
+    Turn.ON_LIST: ("Bounce", BOUNCES, _bounce("Permanent", "OnAccountSuppressionList", _failed("5.1.1", _ON_LIST))),
+    Turn.REJECT: ("Reject", BOUNCES, _reject),
+    Turn.RENDERING_FAILURE: ("Rendering Failure", BOUNCES, _failure),
+    Turn.SUBSCRIPTION: ("Subscription", ACTIONS, _subscription),
 }

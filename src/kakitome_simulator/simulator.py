@@ -11,17 +11,29 @@ from aiohttp import web
 
 from .accepted import Accepted, AcceptedFile
 from .account import Account
+from .aws_answer import Answers
 from .clock import Clock, SystemClock
 from .control import Control, explain_wrong_requests
+from .control_setup import SetupControl
 from .faults import Faults
+from .identities import Identities
 from .options import Endpoint, Options
 from .publisher import Publisher
 from .reception import MAX_SIZE, Reception
 from .sendgrid import SendGrid
+from .ses_account import SesAccount
+from .ses_identities import SesIdentities
+from .ses_sets import SesSets
 from .ses_smtp import SesSmtp
+from .ses_suppression import SesSuppression
+from .ses_templates import SesTemplates
+from .ses_v1 import SesV1
 from .ses_v2 import SesV2
+from .setup import Setup
 from .smtp_dialogue import Manners
-from .sns import Signer
+from .sns import Form, Signer
+from .statistics import Statistics
+from .subscriptions import Subscriptions
 from .tls import Authority
 
 MAX_REQUEST = 2 * MAX_SIZE  # bytes; a mail grows by a third in JSON's base64
@@ -94,16 +106,19 @@ class Simulator:
         options, clock = self.options, self._clock
         self._faults = Faults(options.seed)
         self._faults.arm(options.faults, clock.ticks())
-        self.signer, self.authority = Signer(clock.now()), Authority(clock.now())
+        form = Form(options.signature_version, options.raw_delivery, options.event_form)
+        self.signer, self.authority = Signer(clock.now(), form), Authority(clock.now())
         if options.mailbox is not None:
             options.mailbox.mkdir(parents=True, exist_ok=True)
         self._accepted = AcceptedFile(options.accepted)
         stack.callback(self._accepted.close)
         self._account = Account(options.rate, options.quota, options.sandbox, options.verified)
+        self._setup, self._statistics = Setup(Identities(self._account.verified)), Statistics()
         self._publisher = Publisher(
             signer=self.signer,
             clock=clock,
             faults=self._faults,
+            setup=self._setup,
             new_id=self._new_id,
             urls=options.events_urls,
             delay=options.event_delay,
@@ -115,11 +130,12 @@ class Simulator:
             mailbox=options.mailbox,
             faults=self._faults,
             publisher=self._publisher,
+            setup=self._setup,
+            statistics=self._statistics,
             clock=clock,
             new_id=self._new_id,
             play=options.play,
         )
-
         self._sendgrid = SendGrid(
             options, accepted=self._accepted, faults=self._faults, clock=clock, new_id=self._new_id
         )
@@ -140,7 +156,8 @@ class Simulator:
         return Endpoint(wish.host, server.sockets[0].getsockname()[1])
 
     async def _listen_to_http(self, stack: AsyncExitStack) -> None:
-        app = web.Application(client_max_size=MAX_REQUEST, middlewares=[explain_wrong_requests])
+        answers, subscriptions = Answers(self._new_id), Subscriptions(self._publisher)
+        app = web.Application(client_max_size=MAX_REQUEST, middlewares=[explain_wrong_requests, answers.explain])
         self._control = Control(
             account=self._account,
             accepted=self._accepted,
@@ -151,10 +168,14 @@ class Simulator:
             clock=self._clock,
             signer=self.signer,
             sendgrid=self._sendgrid,
+            setup=SetupControl(
+                setup=self._setup, statistics=self._statistics, subscriptions=subscriptions, signer=self.signer
+            ),
         )
         app.add_routes(self._control.routes())
         app.add_routes(self._sendgrid.routes())
-        app.add_routes(SesV2(self._reception, self._account, self._clock, self._new_id).routes())
+        app.add_routes(self._ses_v1(subscriptions).routes())
+        app.add_routes(self._ses_v2(answers))
         runner = web.AppRunner(app, access_log=None, shutdown_timeout=CLOSING)
         await runner.setup()
         stack.push_async_callback(runner.cleanup)
@@ -162,6 +183,30 @@ class Simulator:
         await site.start()
         self.http = Endpoint(self.options.http.host, runner.addresses[0][1])
         self._publisher.base_url = f"http://{self.http}"
+
+    def _ses_v1(self, subscriptions: Subscriptions) -> SesV1:
+        return SesV1(
+            reception=self._reception,
+            account=self._account,
+            identities=self._setup.identities,
+            statistics=self._statistics,
+            subscriptions=subscriptions,
+            clock=self._clock,
+            new_id=self._new_id,
+        )
+
+    def _ses_v2(self, answers: Answers) -> list[web.RouteDef]:
+        setup, clock = self._setup, self._clock
+        sending = SesV2(self._reception, setup.templates, answers)
+        return [
+            *sending.routes(),
+            *SesAccount(self._account, setup.suppression, clock, answers).routes(),
+            *SesIdentities(setup.identities, answers).routes(),
+            *SesSets(setup.sets, answers, self._publisher.validate).routes(),
+            *SesSuppression(setup.suppression, clock, answers).routes(),
+            *SesTemplates(setup.templates, clock, answers).routes(),
+            web.route("*", "/v2/{operation:.*}", sending.unknown),
+        ]
 
 
 async def run(options: Options, listening: Callable[[Simulator], None], stop: asyncio.Event) -> None:

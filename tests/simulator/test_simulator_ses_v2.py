@@ -177,7 +177,7 @@ def test_get_account_has_the_shape_of_the_service_model(simulator: Stage, ses: A
 def test_other_operations_are_unknown(ses: Any) -> None:
     """What is not played is a clean 404 in AWS's form."""
     with pytest.raises(ClientError) as caught:
-        ses.list_email_identities()
+        ses.list_contact_lists()
     assert caught.value.response["ResponseMetadata"]["HTTPStatusCode"] == 404
     assert caught.value.response["Error"]["Code"] == "UnknownOperationException"
 
