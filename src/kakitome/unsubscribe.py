@@ -26,8 +26,8 @@ RECIPIENT = "recipient"
 
 @dataclass(frozen=True, slots=True)
 class Subscription:
-    """What a link is about. `scope` None: there is nothing to leave (a single mail). `left`: by the reader's own word.
-    `barred`: the address bounced for good or complained, so that coming back is not a link's to say."""
+    """What a link is about. `scope` None: there is nothing to leave (a single mail). `left`: nothing more is sent, and
+    where it is not `barred` that is the reader's own word alone, which a link can take back."""
 
     message: MessageId
     stream: str
@@ -60,14 +60,14 @@ async def look(token: str, at: Exit) -> Subscription | None:
     view, address = views[0], views[0].address
     hash = address_hash(await at.ledger.reads.hash_key(), canonical(parse_address(address, allow_local_domain=True)))
     scope = at.leaving(view.stream).scope(view.stream)
-    held = [s for s in await at.ledger.suppressions.find([hash]) if s.scope == scope]
+    held = [s for s in await at.ledger.suppressions.find([hash]) if s.scope in (scope, "all")]
     return Subscription(
         message=view.id,
         stream=view.stream,
         address=address,
         hash=hash,
         scope=scope,
-        left=any(s.reason == REASON for s in held),
+        left=bool(held),
         barred=any(s.who != RECIPIENT for s in held) or (scope == "all" and await _spoiled(hash, at)),
     )
 

@@ -26,6 +26,7 @@ from kakitome.http.keys import read_keys
 from kakitome.http.messages import cancel, look_for, send, send_batch, tell
 from kakitome.http.openapi import describe
 from kakitome.http.problems import fail, refuse, refuse_request
+from kakitome.http.unsubscribe import show_way_out, take_way_out
 
 BODY_LIMIT = 40 * 1024 * 1024
 """Bytes: what Amazon SES takes as one mail."""
@@ -52,6 +53,8 @@ def build(instance: Instance) -> Litestar:
         route_handlers=[
             Router("/v1", guards=[with_key], route_handlers=[send, send_batch, look_for, tell, cancel]),
             take_ses,
+            show_way_out,
+            take_way_out,
             live,
             ready,
             describe,
