@@ -17,6 +17,7 @@ from kakitome.accept import Desk
 from kakitome.allowance import Followed
 from kakitome.campaign import Office
 from kakitome.config import Config, LaneTable, milliseconds
+from kakitome.core.cost import Price
 from kakitome.core.errors import ConfigurationError, NotFound
 from kakitome.core.ids import RunId
 from kakitome.core.lane import Lane, canary_lane, is_canary
@@ -26,10 +27,11 @@ from kakitome.doors import drains_of
 from kakitome.hands import Hands
 from kakitome.hosts.clock import SystemClock
 from kakitome.hosts.local import LocalHost
-from kakitome.lanes import canaries_of, followed_of, lanes_of, table_of, transport_of
+from kakitome.lanes import canaries_of, followed_of, lanes_of, points_of, prices_of, table_of, transport_of
 from kakitome.ledgers.sqlite.ledger import SqliteLedger
 from kakitome.mailing import Mailing
 from kakitome.ports.clock import Clock
+from kakitome.ports.figures import PointsSource
 from kakitome.ports.transport import Transport
 from kakitome.queues.embedded import EmbeddedQueue
 from kakitome.rendering.renderer import TemplateRenderer
@@ -156,6 +158,12 @@ class Instance:
 
     def transport(self, lane: str) -> Transport:
         return transport_of(self.config, self.lanes[lane], self.folder, self.clock)
+
+    def points(self) -> dict[str, PointsSource]:
+        return points_of(self.config, self.lanes)
+
+    def prices(self) -> dict[str, Price]:
+        return prices_of(self.config)
 
     def followed(self) -> dict[str, Followed]:
         return followed_of(self.config, self.lanes, self.clock)

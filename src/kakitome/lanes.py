@@ -11,14 +11,17 @@ from pathlib import Path
 from kakitome.allowance import Followed
 from kakitome.canary import Canary
 from kakitome.config import AccountTable, Config, LaneTable, account_of, asks, milliseconds, secret
+from kakitome.core.cost import Price
 from kakitome.core.lane import Lane
 from kakitome.core.policy import Horizons
 from kakitome.ports.clock import Clock
+from kakitome.ports.figures import PointsSource
 from kakitome.ports.transport import Transport
 from kakitome.transports.aws_credentials import AwsCredentials
 from kakitome.transports.outbox import OutboxTransport
 from kakitome.transports.ses import ANSWER_TIMEOUT, SesSettings, SesTransport
 from kakitome.transports.ses_account import SesAccount
+from kakitome.transports.ses_statistics import SesStatistics
 from kakitome.transports.smtp import SmtpSettings, SmtpTransport
 
 OUTBOX = "outbox"
@@ -102,6 +105,22 @@ def followed_of(config: Config, lanes: Mapping[str, Lane], clock: Clock) -> dict
                 careful=table.provider == "ses" or limits.rate == "provider",
             )
     return found
+
+
+def points_of(config: Config, lanes: Mapping[str, Lane]) -> dict[str, PointsSource]:
+    """The accounts whose provider tells statistics of its own, and where they are read. Nobody is asked here."""
+    found: dict[str, PointsSource] = {}
+    for name, lane in lanes.items():
+        table = table_of(config, name)
+        if asks(table) and table.provider in ("ses", "ses-smtp"):
+            found.setdefault(lane.account, SesStatistics(lane.account, _ses(table, lane), _aws(table)))
+    return found
+
+
+def prices_of(config: Config) -> dict[str, Price]:
+    """What the accounts cost, where that is configured."""
+    tables = config.accounts.items()
+    return {name: Price(t.price, t.per, t.currency) for name, t in tables if t.price is not None}
 
 
 def _smtp(table: LaneTable, at: str, lane: Lane) -> SmtpSettings:

@@ -9,11 +9,13 @@ from kakitome import start as verb
 from kakitome.app import Instance
 from kakitome.cli import session
 from kakitome.cli.account import account, document, show
+from kakitome.cli.figures import cost_document, cost_of, details, rates_document, share, show_costs, show_rates
 from kakitome.cli.out import Out, number
 from kakitome.core.lifecycle import State
 from kakitome.core.message import Run
 from kakitome.core.reason import reason
 from kakitome.ports.reads import Search
+from kakitome.statistics import rates
 
 PAGE = 1_000
 REPORTED = (State.FAILED, State.DEAD, State.UNRESOLVED)
@@ -31,11 +33,20 @@ async def report(args: Namespace, out: Out) -> int:
         run = await verb.campaign(args.name, instance.ledger)
         told = await account(instance, run)
         reasons = await _reasons(instance, run, told.rows)
+        found, more = await rates(instance.ledger, [run]), await details(instance, [run.id], out)
+        costs = await cost_of(instance, run)
     failures = [{"state": s, "reason": why, "count": n} for (s, why), n in reasons.most_common()]
     if out.json:
-        out.document({**document(told), "failures": failures})
+        figures = {"rates": {**rates_document(found.totals, found.sent), "failed": share(*found.failed)}}
+        out.document({**document(told), "failures": failures, **figures, **more.document(), **cost_document(costs)})
         return told.exit_code
     show(told, args, out)
+    out.line("\nrates\n")
+    show_rates(found, out)
+    more.show(out)
+    if costs:
+        out.line("\nwhat the provider accepted\n")
+        show_costs(costs, out)
     if reasons:
         out.line("\nwhy what failed failed\n")
         out.table(("", "", ""), [(number(n), s, why) for (s, why), n in reasons.most_common()], right=(0,))

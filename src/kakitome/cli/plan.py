@@ -15,6 +15,7 @@ from kakitome.allowance import allowed, sandboxed
 from kakitome.app import Instance
 from kakitome.campaign import plan as planning
 from kakitome.cli import session
+from kakitome.cli.figures import cost_document, cost_text, priced
 from kakitome.cli.out import Out, iso, local, number, plural, span
 from kakitome.cli.progress import Reading
 from kakitome.cli.template import template
@@ -24,8 +25,8 @@ from kakitome.core.plan import Plan
 from kakitome.lists import BadRow, ListFile, RejectsFile, open_list
 from kakitome.ports.limits import LimitsUnread
 from kakitome.ports.records import TemplateVersion
+from kakitome.statistics import LaneCost
 
-NO_COST = "This version does not know what a lane costs."
 SHOWN = 10
 
 
@@ -38,11 +39,12 @@ async def plan(args: Namespace, out: Out) -> int:
         with Rejects(Path(args.rejects) if args.rejects else None) as rejects:
             made = await planned(instance, listed(args), version, run, rejects)
         made = await _timed(instance, made, args.stream, out)
+        costs = priced(instance, dict.fromkeys(instance.route(args.stream), made.to_send))
         begin = max(instance.clock.now(), round(args.send_at.timestamp() * 1000) if args.send_at else 0)
     if out.json:
-        out.document(_document(made, name, run, begin))
+        out.document(_document(made, name, run, begin, costs))
     else:
-        _show(made, name, run, begin, out)
+        _show(made, name, run, begin, costs, out)
     return 0
 
 
@@ -123,21 +125,20 @@ def _when(made: Plan, begin: int) -> str:
     return f"– {made.why_not}" if ends is None else f"{local(ends)}, after {span(made.seconds or 0)}"
 
 
-def _document(made: Plan, name: str, run: Run | None, begin: int) -> dict[str, object]:
+def _document(made: Plan, name: str, run: Run | None, begin: int, costs: Sequence[LaneCost]) -> dict[str, object]:
     return {
         "campaign": name,
         "state": run.state if run else None,
         **msgspec.to_builtins(made),
         "ends": iso(_ends(made, begin)),
-        "cost": None,
-        "cost_why_not": NO_COST,
+        **cost_document(costs),
     }
 
 
 _DELIMITERS = {",": "comma", "\t": "tab", ";": "semicolon"}
 
 
-def _show(made: Plan, name: str, run: Run | None, begin: int, out: Out) -> None:
+def _show(made: Plan, name: str, run: Run | None, begin: int, costs: Sequence[LaneCost], out: Out) -> None:
     out.line(f"{name}: a plan, nothing is sent" + (f"  (the campaign is {run.state})" if run else "") + "\n")
     facts = [
         ("list", made.path),
@@ -150,7 +151,7 @@ def _show(made: Plan, name: str, run: Run | None, begin: int, out: Out) -> None:
     counts += [("already had it", made.already), ("suppressed", made.suppressed), ("to send", made.to_send)]
     out.table(("", ""), [(word, number(n)) for word, n in counts], right=(1,))
     out.line()
-    out.table(("", ""), [("ends", _when(made, begin)), ("cost", f"– {NO_COST}")])
+    out.table(("", ""), [("ends", _when(made, begin)), *((f"cost by {one.lane}", cost_text(one)) for one in costs)])
     if made.bad_lines:
         first = f"; the first {SHOWN}" if made.invalid > SHOWN else ""
         out.line(f"\n{plural(made.invalid, 'row')} cannot be used{first}\n")

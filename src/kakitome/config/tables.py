@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from decimal import Decimal
+from decimal import Decimal
 from typing import Literal
 
 import msgspec
@@ -28,6 +29,9 @@ class AccountTable(Table, frozen=True, kw_only=True):
 
     rate: float | Literal["provider", "unlimited"] | None = None
     quota: int | Literal["provider", "unlimited"] | None = None
+    price: Decimal | None = None  # of `per` recipients, in `currency`
+    per: int = 1000
+    currency: str = "USD"
     price: Decimal | None = None  # of `per` recipients, in `currency`
     per: int = 1000
     currency: str = "USD"

@@ -37,3 +37,13 @@ def amount_text(amount: Fraction) -> str:
         rounded = exact.quantize(Decimal("0.0001"), ROUND_HALF_UP)
     whole, _, decimals = f"{rounded:,.4f}".partition(".")
     return f"{whole}.{decimals[:2]}{decimals[2:].rstrip('0')}"
+
+
+def exact_text(amount: Fraction) -> str:
+    """For programs: every digit there is, and ten decimals where there is no end to them."""
+    with localcontext() as context:
+        context.prec = 60
+        quotient = Decimal(amount.numerator) / Decimal(amount.denominator)
+        if Fraction(quotient) != amount:
+            quotient = quotient.quantize(Decimal("1e-10"), ROUND_HALF_UP)
+        return f"{quotient:f}"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from kakitome.cli.grammar.words import command
+from kakitome.cli.grammar.words import command, days
 
 if TYPE_CHECKING:
     from kakitome.cli.grammar.words import Family

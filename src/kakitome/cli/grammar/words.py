@@ -78,6 +78,14 @@ def pair(text: str) -> tuple[str, str]:
 
 
 @told
+def days(text: str) -> int:
+    number = int(text)
+    if not 1 <= number <= 3_660:
+        raise ValueError("write a number of days from 1 to 3660")
+    return number
+
+
+@told
 def count(text: str) -> int:
     number = int(text)
     if number < 1:
