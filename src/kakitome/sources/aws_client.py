@@ -28,8 +28,9 @@ def errors() -> tuple[type[BaseException], ...]:
     """What a call may raise because of the network, the keys or AWS."""
     from aiohttp import ClientError as NetworkError
     from botocore.exceptions import BotoCoreError, ClientError
+    from botocore.parsers import ResponseParserError  # of neither family: a proxy's page where XML should be
 
-    return (BotoCoreError, ClientError, NetworkError, OSError, TimeoutError)
+    return (BotoCoreError, ClientError, ResponseParserError, NetworkError, OSError, TimeoutError)
 
 
 def why(error: BaseException) -> tuple[str, str]:
