@@ -13,12 +13,13 @@ from kakitome.canary import Canary
 from kakitome.config import AccountTable, Config, LaneTable, account_of, asks, milliseconds, secret
 from kakitome.core.cost import Price
 from kakitome.core.lane import Lane
-from kakitome.core.policy import Horizons
+from kakitome.core.policy import MINUTE, Horizons
 from kakitome.ports.clock import Clock
 from kakitome.ports.figures import PointsSource
 from kakitome.ports.transport import Transport
 from kakitome.transports.aws_credentials import AwsCredentials
 from kakitome.transports.outbox import OutboxTransport
+from kakitome.transports.sendgrid import SendGridSettings, SendGridTransport
 from kakitome.transports.ses import ANSWER_TIMEOUT, SesSettings, SesTransport
 from kakitome.transports.ses_account import SesAccount
 from kakitome.transports.ses_statistics import SesStatistics
@@ -29,8 +30,12 @@ SES_SUCCESS = "success@simulator.amazonses.com"
 """Counts neither as a bounce nor towards the quota (developer guide, mailbox simulator)."""
 SES_SMTP_HOST = "email-smtp.{region}.amazonaws.com"
 
-TIMEOUTS = {"ses": 60_000, "ses-smtp": 600_000, "smtp": 600_000, "outbox": 60_000}
+TIMEOUTS = {"ses": 60_000, "ses-smtp": 600_000, "smtp": 600_000, "sendgrid": 60_000, "outbox": 60_000}
 """How long the completing write may wait for its reply, in ms. SMTP: RFC 5321 §4.5.3.2.6."""
+
+
+HORIZONS = {"sendgrid": 60 * MINUTE}
+"""Whose events lag further behind than `[evidence] horizon` allows for, in ms."""
 
 
 def table_of(config: Config, lane: str) -> LaneTable:
@@ -38,10 +43,6 @@ def table_of(config: Config, lane: str) -> LaneTable:
 
 
 def lanes_of(config: Config) -> dict[str, Lane]:
-    horizons = Horizons(
-        milliseconds(config.evidence.horizon, "evidence.horizon"),
-        milliseconds(config.evidence.neighbourhood, "evidence.neighbourhood"),
-    )
     lanes = {}
     for name, table in (config.lanes or {OUTBOX: LaneTable(provider="outbox")}).items():
         account = account_of(name, table)
@@ -53,13 +54,22 @@ def lanes_of(config: Config) -> dict[str, Lane]:
             quota=None if isinstance(limits.quota, str) else limits.quota,
             timeout=milliseconds(table.timeout, f"lanes.{name}.timeout") if table.timeout else TIMEOUTS[table.provider],
             margin=milliseconds(table.margin, f"lanes.{name}.margin"),
-            provable=table.provider in ("ses", "ses-smtp"),
-            horizons=horizons,
+            provable=table.provider in ("ses", "ses-smtp", "sendgrid"),
+            horizons=_horizons(config, name, table),
             sender=table.sender,
             reserve=limits.reserve,
             canary=_canary(config, name, table) is not None,
         )
     return lanes
+
+
+def _horizons(config: Config, name: str, table: LaneTable) -> Horizons:
+    """The lane's own, else what its provider needs, else everybody's."""
+    neighbourhood = milliseconds(config.evidence.neighbourhood, "evidence.neighbourhood")
+    if table.horizon is not None:
+        return Horizons(milliseconds(table.horizon, f"lanes.{name}.horizon"), neighbourhood)
+    usual = milliseconds(config.evidence.horizon, "evidence.horizon")
+    return Horizons(HORIZONS.get(table.provider, usual), neighbourhood)
 
 
 def canaries_of(config: Config) -> dict[str, Canary]:
@@ -87,6 +97,8 @@ def transport_of(config: Config, lane: Lane, folder: Path, clock: Clock) -> Tran
             return SmtpTransport(_smtp(table, at, lane), clock)
         case "ses":
             return SesTransport(_ses(table, lane), _aws(table), clock)
+        case "sendgrid":
+            return SendGridTransport(_sendgrid(table, at, lane), clock)
 
 
 def followed_of(config: Config, lanes: Mapping[str, Lane], clock: Clock) -> dict[str, Followed]:
@@ -147,6 +159,17 @@ def _ses(table: LaneTable, lane: Lane) -> SesSettings:
         timeout=lane.timeout / 1000 if table.timeout else ANSWER_TIMEOUT,
         ca=table.ca,
         configuration_set=table.configuration_set,
+    )
+
+
+def _sendgrid(table: LaneTable, at: str, lane: Lane) -> SendGridSettings:
+    return SendGridSettings(
+        api_key=secret(table.api_key, f"{at}.api_key"),
+        region=table.region or "global",
+        endpoint=table.endpoint,
+        connections=table.connections or 16,
+        timeout=lane.timeout / 1000,
+        ca=table.ca,
     )
 
 

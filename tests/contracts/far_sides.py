@@ -11,6 +11,7 @@ from email import message_from_bytes, policy
 from pathlib import Path
 from typing import Any
 
+import msgspec
 from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword, Session
 
 from kakitome.core.ids import message_text
@@ -70,7 +71,7 @@ class SimulatedSes:
         self._opened = opened
 
     def accepted(self) -> Sequence[Taken]:
-        names = Taken.__struct_fields__
+        names = [name for name in Taken.__struct_fields__ if name != "text"]
         return [Taken(**{name: getattr(one, name) for name in names}) for one in self.remote.accepted()]
 
     def connections(self) -> int:
@@ -78,6 +79,26 @@ class SimulatedSes:
 
     def trouble(self, trouble: Trouble) -> None:
         self.remote.faults([f"{self._faults[trouble]}@count=1"])
+
+
+class SimulatedSendGrid(SimulatedSes):
+    """The simulator's other half. What readers see is looked up in its mailbox."""
+
+    def __init__(self, remote: Remote, mailbox: Path, opened: Callable[[], int]) -> None:
+        super().__init__(remote, deferring="error:409", opened=opened)
+        self._mailbox = mailbox
+
+    def accepted(self) -> Sequence[Taken]:
+        return [
+            msgspec.structs.replace(taken, text=self._text(line.provider_message_id))
+            for taken, line in zip(super().accepted(), self.remote.accepted(), strict=True)
+        ]
+
+    def _text(self, id: str) -> str:
+        seen = message_from_bytes((self._mailbox / f"{id}.0.eml").read_bytes(), policy=policy.default)
+        body = seen.get_body(("plain",))
+        assert body is not None
+        return str(body.get_content()).replace("\r\n", "\n")
 
 
 class _Session(SMTP):

@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 import far_sides
 import pytest
-from far_sides import PASSWORD, USER, Aiosmtpd, Folder, SimulatedSes
+from far_sides import PASSWORD, USER, Aiosmtpd, Folder, SimulatedSendGrid, SimulatedSes
 
 from kakitome.core.outcome import Outcome
 from kakitome.hosts.clock import SystemClock
@@ -22,6 +22,7 @@ from kakitome.transports import aws_endpoint, http_line
 from kakitome.transports.aws_credentials import AwsCredentials
 from kakitome.transports.http_line import Connection
 from kakitome.transports.outbox import OutboxTransport
+from kakitome.transports.sendgrid import SendGridSettings, SendGridTransport
 from kakitome.transports.ses import SesSettings, SesTransport
 from kakitome.transports.smtp import SmtpSettings, SmtpTransport
 from kakitome_simulator.pytest_plugin import running
@@ -202,6 +203,51 @@ class TestSesApi(ProviderContract):
 
     def far_side(self) -> FarSide:
         return SimulatedSes(self._remote, deferring="error:413", opened=lambda: self._opened)
+
+
+@pytest.fixture(scope="module")
+def mailbox(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("mailbox")
+
+
+@pytest.fixture(scope="module")
+def sendgrid(mailbox: Path) -> Iterator[Remote]:
+    with running("--mailbox", str(mailbox), "--sendgrid-api-key", PASSWORD.replace(" ", "-")) as remote:
+        yield remote
+
+
+class TestSendGrid(ProviderContract):
+    """SendGrid v3, as the simulator plays it. It takes parts, not bytes: what readers see is compared."""
+
+    @pytest.fixture(autouse=True)
+    def _simulated(self, sendgrid: Remote, mailbox: Path, closed_port: int, monkeypatch: pytest.MonkeyPatch) -> None:
+        sendgrid.reset()
+        self._remote, self._mailbox, self._closed_port, self._opened = sendgrid, mailbox, closed_port, 0
+        connect = http_line.connect
+
+        async def counting(*arguments: Any) -> Connection:
+            self._opened += 1
+            return await connect(*arguments)
+
+        monkeypatch.setattr(aws_endpoint, "connect", counting)
+
+    def _to(self, endpoint: str, places: int = 4, timeout: float = 10.0, key: str = PASSWORD) -> Transport:
+        settings = SendGridSettings(
+            api_key=key.replace(" ", "-"), endpoint=endpoint, connections=places, timeout=timeout
+        )
+        return SendGridTransport(settings, SystemClock())
+
+    def transport(self, *, places: int = 4, timeout: float = 10.0) -> Transport:
+        return self._to(self._remote.url, places, timeout)
+
+    def nowhere(self) -> Transport:
+        return self._to(f"http://127.0.0.1:{self._closed_port}")
+
+    def stranger(self) -> Transport:
+        return self._to(self._remote.url, key="another")
+
+    def far_side(self) -> FarSide:
+        return SimulatedSendGrid(self._remote, self._mailbox, opened=lambda: self._opened)
 
 
 def _port(address: str | None) -> int:

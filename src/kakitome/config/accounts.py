@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from kakitome.config.sendgrid import sendgrid_account
 from kakitome.config.tables import LaneTable
 
 
 def account_of(name: str, lane: LaneTable) -> str:
     """The account that the lane is a way into; lanes of one region share it unless they say otherwise."""
+    if lane.account is None and lane.provider == "sendgrid":
+        return sendgrid_account(lane)
     return lane.account or f"{lane.provider.removesuffix('-smtp')}-{lane.region or lane.host or name}"
 
 

@@ -7,6 +7,7 @@ import re
 
 from kakitome.config.accounts import account_of, asks
 from kakitome.config.mailing import check_mailing
+from kakitome.config.sendgrid import check_sendgrid, check_sendgrid_events
 from kakitome.config.tables import AccountTable, Config, EventsTable, LaneTable, Table
 from kakitome.config.values import is_loopback, is_safe, milliseconds, place
 from kakitome.core.errors import ConfigurationError
@@ -38,6 +39,7 @@ def checked(config: Config) -> Config:
             what = f"streams.{name}.owner names {stream.owner!r}, which no [owners.…] defines."
             raise ConfigurationError(what, key=f"streams.{name}.owner")
     _check_events(config.events)
+    check_sendgrid_events(config.events)
     if config.events.trust == "simulator":
         _all_loopback(config)
     check_mailing(config)
@@ -47,7 +49,7 @@ def checked(config: Config) -> Config:
 
 
 _DURATIONS = (
-    *("horizon", "neighbourhood", "oldest", "timeout", "margin"),
+    *("horizon", "neighbourhood", "oldest", "sendgrid_oldest", "timeout", "margin"),
     *("first_delay", "longest_delay", "expires_after"),
 )
 _MOST = {"attempts": 1_000, "connections": 1_000, "port": 65_535}
@@ -152,6 +154,8 @@ def _check_lane(at: str, lane: LaneTable) -> None:
         )
     if lane.provider in ("ses", "ses-smtp"):
         _check_api(at, lane)
+    if lane.provider == "sendgrid":
+        check_sendgrid(at, lane)
     if smtp and lane.port == 25 and not is_loopback(lane.host or ""):
         raise ConfigurationError(
             f"{at}.port is 25, which is for mail between servers; providers throttle or refuse it.",
@@ -207,7 +211,7 @@ def _check_events(events: EventsTable) -> None:
 
 def _all_loopback(config: Config) -> None:
     for name, lane in config.lanes.items():
-        host = place(lane.endpoint or "")[1] if lane.provider == "ses" else lane.host or ""
+        host = place(lane.endpoint or "")[1] if lane.provider in ("ses", "sendgrid") else lane.host or ""
         if lane.provider != "outbox" and not is_loopback(host):
             raise ConfigurationError(
                 f'events.trust = "simulator" takes events that anybody can sign, and lanes.{name} goes to '

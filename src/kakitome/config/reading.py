@@ -19,6 +19,9 @@ from kakitome.config.tables import Config
 from kakitome.core.errors import ConfigurationError
 
 
+_LISTS = ("route", "topics", "keys", "sendgrid_keys")
+
+
 def load(path: Path | None, environment: Mapping[str, str]) -> Config:
     """Read and check. Raises `ConfigurationError`, naming the key, before anything was opened."""
     tree: dict[str, Any] = {}
@@ -48,7 +51,7 @@ def _overlay(tree: dict[str, Any], environment: Mapping[str, str]) -> None:
             at = at.setdefault(_spelt(at, part), {})
             if not isinstance(at, dict):
                 raise ConfigurationError(f"{name} is below {part}, which is a value and no table.", key=part)
-        at[_spelt(at, parts[-1])] = value.split(",") if parts[-1] in ("route", "topics", "keys") else value
+        at[_spelt(at, parts[-1])] = value.split(",") if parts[-1] in _LISTS else value
 
 
 def _spelt(table: Mapping[str, Any], part: str) -> str:

@@ -42,7 +42,7 @@ class LaneTable(Table, frozen=True, kw_only=True):
     """One way into an account. `provider` says which of the other keys mean something. `timeout` is how long the
     completing write may wait for its reply, `margin` what the lease of a claim has beyond it."""
 
-    provider: Literal["ses", "ses-smtp", "smtp", "outbox"]
+    provider: Literal["ses", "ses-smtp", "smtp", "sendgrid", "outbox"]
     account: str | None = None
     region: str | None = None
     configuration_set: str | None = None
@@ -53,10 +53,12 @@ class LaneTable(Table, frozen=True, kw_only=True):
     tls: Literal["implicit", "starttls", "none"] = "starttls"
     username: str | None = None
     password: str | None = None
+    api_key: str | None = None
     ca: str | None = None
     connections: int | None = None
     timeout: Duration | None = None
     margin: Duration = "1m"
+    horizon: Duration | None = None
     sender: str | None = None
     canary: str | None = None
     canary_to: str | None = None
@@ -122,6 +124,8 @@ class EventsTable(Table, frozen=True, kw_only=True):
     endpoint: str | None = None  # where AWS is spoken to for both, if not at AWS
     dsn_directory: str | None = None
     dsn_address: str | None = None
+    sendgrid_keys: list[str] = []
+    sendgrid_oldest: Duration = "25h"
 
 
 class SuppressionTable(Table, frozen=True, kw_only=True):

@@ -21,7 +21,9 @@ _DATE = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 
 
 class Taken(msgspec.Struct, frozen=True, kw_only=True):
-    """One mail that the far side has. `message` and `attempt` are what came back of the correlation."""
+    """One mail that the far side has. `message` and `attempt` are what came back of the correlation. Of a provider that
+    takes parts instead of our bytes (`Capabilities.raw` is false), `text` is what its reader sees; size and digest are
+    then nobody's to compare."""
 
     recipient: str
     message: str | None
@@ -29,6 +31,7 @@ class Taken(msgspec.Struct, frozen=True, kw_only=True):
     subject: str | None
     size: int
     sha256: str
+    text: str | None = None
 
 
 class Trouble(StrEnum):
