@@ -32,10 +32,10 @@ class AccountTable(Table, frozen=True, kw_only=True):
     price: Decimal | None = None  # of `per` recipients, in `currency`
     per: int = 1000
     currency: str = "USD"
+    reserve: float = 0.05
     price: Decimal | None = None  # of `per` recipients, in `currency`
     per: int = 1000
     currency: str = "USD"
-    reserve: float = 0.05
 
 
 class LaneTable(Table, frozen=True, kw_only=True):
