@@ -147,6 +147,7 @@ def _smtp(table: LaneTable, at: str, lane: Lane) -> SmtpSettings:
         timeout=lane.timeout / 1000,
         ca=table.ca,
         provider="ses" if ses else "smtp",
+        success_reports=table.success_reports,
         configuration_set=table.configuration_set,
     )
 
@@ -175,4 +176,3 @@ def _sendgrid(table: LaneTable, at: str, lane: Lane) -> SendGridSettings:
 
 def _aws(table: LaneTable) -> AwsCredentials:
     return AwsCredentials(table.credentials.partition(":")[2] or None)
-        success_reports=table.success_reports,

@@ -17,7 +17,6 @@ def checked(config: Config) -> Config:
     for name, account in config.accounts.items():
         _check_account(f"accounts.{name}", account)
         _check_price(f"accounts.{name}", account)
-        _check_price(f"accounts.{name}", account)
     for name, lane in config.lanes.items():
         _check_lane(f"lanes.{name}", lane)
         _check_limits(config, name, lane)
@@ -42,8 +41,8 @@ def checked(config: Config) -> Config:
     check_sendgrid_events(config.events)
     if config.events.trust == "simulator":
         _all_loopback(config)
-    check_mailing(config)
     _check_bounces(config)
+    check_mailing(config)
     _check_values(config)
     return config
 
@@ -71,7 +70,6 @@ def _check_values(config: Config) -> None:
                 raise ConfigurationError(what, f"Write a number from 1 to {most}.", key=f"{at}.{key}")
 
 
-def _check_account(at: str, account: AccountTable) -> None:
 def _check_bounces(config: Config) -> None:
     table, key = config.suppression, "suppression.transient_limit"
     milliseconds(table.transient_window, "suppression.transient_window")
@@ -92,6 +90,7 @@ def _check_bounces(config: Config) -> None:
         )
 
 
+def _check_account(at: str, account: AccountTable) -> None:
     for key, number in (("rate", account.rate), ("quota", account.quota)):
         if isinstance(number, float | int) and not (0 < number < math.inf or (number == 0 and key == "quota")):
             raise ConfigurationError(
@@ -100,18 +99,6 @@ def _check_bounces(config: Config) -> None:
     if not 0 <= account.reserve < 1:
         what = f"{at}.reserve = {account.reserve} is not a share that leaves lists anything."
         raise ConfigurationError(what, "Write a number from 0 to below 1.", key=f"{at}.reserve")
-
-
-def _check_price(at: str, account: AccountTable) -> None:
-    if account.price is not None and not (account.price.is_finite() and account.price >= 0):
-        what = f"{at}.price = {account.price} is not a price."
-        raise ConfigurationError(what, "Write a number, 0.10 for SES's 0.10 USD per 1,000.", key=f"{at}.price")
-    if account.per < 1:
-        what = f"{at}.per = {account.per} makes no sense."
-        raise ConfigurationError(what, "Write how many recipients the price is for: 1000.", key=f"{at}.per")
-    if re.fullmatch(r"[A-Z]{3}", account.currency) is None:
-        what = f"{at}.currency = {account.currency!r} is not a currency."
-        raise ConfigurationError(what, "Write its three letters: USD, JPY.", key=f"{at}.currency")
 
 
 def _check_price(at: str, account: AccountTable) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from decimal import Decimal
-from decimal import Decimal
 from typing import Literal
 
 import msgspec
@@ -29,9 +28,6 @@ class AccountTable(Table, frozen=True, kw_only=True):
 
     rate: float | Literal["provider", "unlimited"] | None = None
     quota: int | Literal["provider", "unlimited"] | None = None
-    price: Decimal | None = None  # of `per` recipients, in `currency`
-    per: int = 1000
-    currency: str = "USD"
     reserve: float = 0.05
     price: Decimal | None = None  # of `per` recipients, in `currency`
     per: int = 1000
@@ -167,5 +163,5 @@ class Config(Table, frozen=True, kw_only=True):
     guards: GuardsTable = GuardsTable()
     http: HttpTable = HttpTable()
     events: EventsTable = EventsTable()
-    evidence: EvidenceTable = EvidenceTable()
     suppression: SuppressionTable = SuppressionTable()
+    evidence: EvidenceTable = EvidenceTable()
