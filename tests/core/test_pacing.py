@@ -8,7 +8,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from kakitome.core.pacing import EPSILON, FASTEST, LATEST_MS, Slots, grant, quota_left, spacing_ms
+from kakitome.core.pacing import EPSILON, FASTEST, LATEST_MS, Paced, Slots, grant, quota_left, spacing_ms
 
 NOW = 1_800_000_000_000.0
 asks = st.lists(st.tuples(st.sampled_from((0, 1, 37, 500, 999, 1000, 1001, 7000)), st.integers(1, 60)), max_size=60)
@@ -17,10 +17,10 @@ rates = st.sampled_from((0.1, 1.0, 2.0, 14.0, 50.0, 200.0))
 
 def granted(rate: float, asks: list[tuple[int, int]]) -> list[float]:
     """The slots that askers got, one after the other, from one account."""
-    slots, next_slot, now = [], 0.0, NOW
+    slots, paced, now = [], Paced(), NOW
     for wait, wanted in asks:
         now += wait
-        given, next_slot = grant(wanted, rate, next_slot, now)
+        given, paced = grant(wanted, rate, paced, now)
         slots += [given.slot(k) for k in range(given.count)]
         assert all(now <= given.slot(k) <= now + 1000 for k in range(given.count))
         assert given.count or now < given.until + 1000
@@ -57,14 +57,14 @@ def test_exactly_one_over_the_rate_is_not_enough() -> None:
 
 def test_no_rate_is_no_wait() -> None:
     """All slots at once, and the account's next slot stays as it was."""
-    given, next_slot = grant(500, None, 17.0, NOW)
-    assert (given.count, given.slot(499), next_slot) == (500, NOW, 17.0)
+    given, paced = grant(500, None, Paced(17.0), NOW)
+    assert (given.count, given.slot(499), paced) == (500, NOW, Paced(17.0))
 
 
 def test_a_rate_beyond_reach_is_no_wait() -> None:
     """A batch's slots would be over in a moment, before it is claimed: all would be forfeited, again and again."""
-    assert grant(500, FASTEST + 1, 17.0, NOW) == grant(500, None, 17.0, NOW)
-    assert grant(500, FASTEST, 17.0, NOW)[0].spacing > 0
+    assert grant(500, FASTEST + 1, Paced(17.0), NOW) == grant(500, None, Paced(17.0), NOW)
+    assert grant(500, FASTEST, Paced(17.0), NOW)[0].spacing > 0
 
 
 @given(rates, asks)
@@ -72,10 +72,11 @@ def test_nothing_is_lost_by_coming_at_the_time_that_a_refusal_names(rate: float,
     """At `until` there is a slot within the next second, and just before there was none."""
     slots = granted(rate, asks)
     next_slot = max(slots, default=NOW) + spacing_ms(rate)
-    refused, _ = grant(1, rate, next_slot, next_slot - 5000)
+    paced = Paced(next_slot)
+    refused, _ = grant(1, rate, paced, next_slot - 1001)
     assert (refused.count, refused.reason) == (0, "rate")
-    assert grant(1, rate, next_slot, refused.until)[0].count == 1
-    assert grant(1, rate, next_slot, refused.until - 2)[0].count == 0
+    assert grant(1, rate, paced, refused.until)[0].count == 1
+    assert grant(1, rate, paced, refused.until - 2)[0].count == 0
 
 
 @pytest.mark.parametrize(

@@ -12,10 +12,12 @@ from kakitome.core.policy import Policy
 
 
 class NewMessage(msgspec.Struct, frozen=True):
-    """One envelope recipient. `address` is what goes into RCPT TO; `hash` is the keyed hash of its canonical form."""
+    """One envelope recipient. `address` is what goes into RCPT TO; `hash` is the keyed hash of its canonical form.
+    `pace` names what else the recipient's domain is paced by ("": nothing)."""
 
     address: str
     hash: int
+    pace: str = ""
 
 
 class Submission(msgspec.Struct, frozen=True, kw_only=True):

@@ -66,8 +66,11 @@ class Messages(Protocol):
         """
         ...
 
-    async def due(self, run: RunId, n: int, now: int) -> list[MessageId]:
-        """At most `n` queued messages of the run that are due, oldest due first. Only a look: claims nothing."""
+    async def due(self, run: RunId, n: int, now: int, pace: str = "") -> list[MessageId]:
+        """At most `n` queued messages of the run that are due, oldest due first. Only a look: claims nothing.
+
+        Only those of one pace (`NewMessage.pace`), so that what must wait for its pace keeps nobody else waiting.
+        """
         ...
 
     async def claim(self, ids: Sequence[MessageId], worker: str, lane: str, lease: int, now: int) -> list[Claimed]:

@@ -21,12 +21,13 @@ MOVES: dict[str, tuple[str, ...]] = {
 
 
 class ImportRow(msgspec.Struct, frozen=True, array_like=True):
-    """One valid row of a list. `variables` is JSON."""
+    """One valid row of a list. `variables` is JSON; `pace` as in `NewMessage`."""
 
     line: int
     address: str
     hash: int
     variables: str
+    pace: str = ""
 
 
 class ImportBatch(msgspec.Struct, frozen=True, kw_only=True):
@@ -100,6 +101,10 @@ class Runnable(Protocol):
 
     async def runnable(self, now: int) -> Sequence[Run]:
         """Running runs that have due work, transactional streams first, then by age."""
+        ...
+
+    async def paces(self, run: RunId, now: int) -> Sequence[str]:
+        """The paces of the run's queued messages that are due, by name ("" where a domain has none)."""
         ...
 
     async def next_due(self, now: int) -> int | None:

@@ -17,11 +17,15 @@ from kakitome.testing.ledger_claims import Claims
 from kakitome.testing.ledger_doubt import Doubt
 from kakitome.testing.ledger_events import Events
 from kakitome.testing.ledger_figures import Figures
+from kakitome.testing.ledger_gates import Gates
 from kakitome.testing.ledger_guards import Guards
 from kakitome.testing.ledger_lifecycle import Lifecycle
+from kakitome.testing.ledger_paces import Paces
 from kakitome.testing.ledger_records import Records
 from kakitome.testing.ledger_workers import Workers
 
 
-class LedgerContract(Admission, Claims, Lifecycle, Doubt, Campaigns, Events, Workers, Accounts, Records, Guards, Figures):
+class LedgerContract(
+    Admission, Claims, Lifecycle, Doubt, Campaigns, Events, Workers, Accounts, Gates, Paces, Records, Guards, Figures
+):
     """Subclass it under a name that begins with `Test` and say how `make` opens an empty ledger."""

@@ -1,4 +1,4 @@
-"""Accounts: the rate in every second, the quota in every day, and gates that stop once."""
+"""Accounts: the rate in every second, the quota in every day, and what lists leave to transactional mail."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from random import Random
 from typing import Any
 
 from kakitome.core.pacing import QUOTA_BUCKET, Grant
-from kakitome.ports.accounts import GateState, Limits, Wanted
+from kakitome.ports.accounts import Limits, Wanted
 from kakitome.testing.ledger_world import DAY, HOUR, Clauses, World, clause
 
 
@@ -17,7 +17,9 @@ def most_in_a_second(slots: list[float]) -> int:
     return max((sum(begin <= other < begin + 1000 for other in slots[k:]) for k, begin in enumerate(slots)), default=0)
 
 
-class Accounts(Clauses):
+class Asking(Clauses):
+    """Short words for asking for slots."""
+
     async def _slots(self, w: World, wanted: int = 10, lane: str = "ses", **limits: float | int | None) -> Grant:
         return await self._of(w, "ses-tokyo", Limits(**limits), wanted, lane)  # type: ignore[arg-type]
 
@@ -26,6 +28,8 @@ class Accounts(Clauses):
             Wanted(account=account, lane=lane, limits=limits, count=wanted, **more), w.now
         )
 
+
+class Accounts(Asking):
     @clause
     async def test_no_limit_no_wait(self, w: World) -> None:
         """Without rate and quota all slots begin now."""
@@ -136,46 +140,62 @@ class Accounts(Clauses):
         assert (await self._of(w, "other", Limits(quota=5), 5)).count == 5
 
     @clause
-    async def test_a_stop_is_one_entry_and_ends_by_itself(self, w: World) -> None:
-        """Stopping what is stopped is no news; at `until` the gate is open again."""
-        until = w.now + HOUR
-        stop = w.ledger.accounts.stop
-        assert await stop("lane:ses", "throttled", until, "slow down", w.now)
-        assert not await stop("lane:ses", "throttled", until, "slow down", w.now + 1)
-        assert await w.ledger.accounts.stopped(w.now) == [GateState("lane:ses", "throttled", until, w.now, "slow down")]
-        refused = await self._slots(w)
-        assert (refused.count, refused.until, refused.reason) == (0, until, "throttled")
-        assert (await self._slots(w, lane="smtp")).count == 10
-        w.now = until
-        assert (await self._slots(w)).count == 10
-        assert await w.ledger.accounts.stopped(w.now) == []
-        assert await stop("lane:ses", "throttled", w.now + 1, "", w.now)
-        assert [e.kind for e in await w.journal()] == ["stopped", "stopped"]
+    async def test_groups_keep_to_the_rate(self, w: World) -> None:
+        """Requests of many mails and single ones, through two lanes: no window of one second has more than the rate."""
+        for rate in (1.0, 14.0, 75.0, 200.0):
+            random, slots, account = Random(11), [], f"account-{rate}"
+            for _ in range(80):
+                w.now += random.choice((0, 1, 200, 1000, 5000))
+                group = random.choice((1, 1, 10, 50))
+                granted = await self._of(w, account, Limits(rate=rate), random.choice((1, 20, 120)), group=group)
+                slots += [granted.slot(k) for k in range(granted.count)]
+                assert granted.group <= min(group, rate)
+            assert most_in_a_second(slots) <= rate, rate
 
     @clause
-    async def test_a_stop_is_only_ever_lengthened(self, w: World) -> None:
-        """A short stop does not shorten a longer one, and least of all a person's, which has no end."""
-        stop = w.ledger.accounts.stop
-        await stop("account:ses-tokyo", "throttled", w.now + 1000, "", w.now)
-        await stop("account:ses-tokyo", "quota", w.now + 5000, "", w.now)
-        await stop("account:ses-tokyo", "throttled", w.now + 2000, "", w.now)
-        refused = await self._slots(w)
-        assert (refused.until, refused.reason) == (w.now + 5000, "quota")
-        await stop("account:ses-tokyo", "person", None, "", w.now)
-        await stop("account:ses-tokyo", "throttled", w.now + 9000, "", w.now)
-        w.now += DAY
-        refused = await self._slots(w)
-        assert (refused.count, refused.reason) == (0, "person")
-        assert refused.until > w.now
+    async def test_groups_lose_nothing_of_the_rate(self, w: World) -> None:
+        """Who always asks for groups gets as many mails as who always asks for single ones."""
+        got = dict.fromkeys((1, 50), 0)
+        for _ in range(60):
+            for group in got:
+                got[group] += (await self._of(w, f"by-{group}", Limits(rate=100.0), 300, group=group)).count
+            w.now += 1000
+        assert got[50] >= got[1] - 50 > 5000
 
     @clause
-    async def test_resuming(self, w: World) -> None:
-        """A resumed gate is open at once; resuming an open one is nothing. Both lane and account must be open."""
-        await w.ledger.accounts.stop("lane:ses", "tls", None, "", w.now)
-        await w.ledger.accounts.stop("account:ses-tokyo", "suspended", None, "", w.now)
-        assert await w.ledger.accounts.resume("lane:ses", "aya", w.now)
-        assert not await w.ledger.accounts.resume("lane:ses", "aya", w.now)
-        assert (await self._slots(w)).reason == "suspended"
-        assert await w.ledger.accounts.resume("account:ses-tokyo", "aya", w.now)
-        assert (await self._slots(w)).count == 10
-        assert [e.kind for e in await w.journal()] == ["stopped", "stopped", "resumed", "resumed"]
+    async def test_an_unlimited_account_fills_its_requests(self, w: World) -> None:
+        """Without a rate a group is as large as a request takes it, and all begin now."""
+        granted = await self._of(w, "free", Limits(), 120, group=50)
+        assert (granted.count, granted.group, granted.slot(119)) == (120, 50, w.now)
+
+    @clause
+    async def test_lists_stand_back_while_transactional_mail_asks(self, w: World) -> None:
+        """A list's slots begin within a second, and within a quarter of it for ten seconds behind a transactional ask:
+        so that mail waits no longer, whatever the list has taken."""
+        rate = Limits(rate=100.0)
+        assert (await self._of(w, "a", rate, 300)).count > 90
+        refused = await self._of(w, "a", rate, 1, transactional=True)
+        assert (refused.count, refused.reason) == (0, "rate")
+        w.now += 1000
+        for _ in range(20):
+            w.now += 400
+            granted = await self._of(w, "a", rate, 300)
+            assert not granted.count or granted.slot(granted.count - 1) < w.now + 250
+            mail = await self._of(w, "a", rate, 1, transactional=True)
+            assert not mail.count or mail.slot(0) < w.now + 270
+        assert mail.count == 1
+        w.now += 10_000
+        assert (await self._of(w, "a", rate, 300)).count > 90
+        assert (await self._of(w, "another", rate, 300)).count > 90
+
+    @clause
+    async def test_lists_leave_a_share_of_the_quota(self, w: World) -> None:
+        """The last of the day's quota is transactional mail's; a quota of one is whoever's comes first."""
+        limits = Limits(quota=10, reserve=0.3)
+        assert (await self._of(w, "a", limits, 50)).count == 7
+        refused = await self._of(w, "a", limits, 1)
+        assert (refused.count, refused.reason) == (0, "quota")
+        assert (await self._of(w, "a", limits, 2, transactional=True)).count == 2
+        assert (await self._of(w, "a", limits, 50)).count == 0
+        assert (await self._of(w, "a", limits, 50, transactional=True)).count == 1
+        assert (await self._of(w, "b", Limits(quota=1, reserve=0.9), 5)).count == 1

@@ -2,8 +2,25 @@
 
 from __future__ import annotations
 
-from kakitome.core.pacing import QUOTA_BUCKET, QUOTA_BUCKETS, Grant, grant, quota_left, spacing_ms
-from kakitome.ledgers.memory.book import AccountBook, Book
+import msgspec
+
+from kakitome.core import breaker
+from kakitome.core.outcome import Unavailability
+from kakitome.core.pacing import (
+    AHEAD,
+    AHEAD_OF_LISTS,
+    ASKS_LAST,
+    FASTEST,
+    QUOTA_BUCKET,
+    QUOTA_BUCKETS,
+    Grant,
+    grant,
+    lists_quota,
+    quota_left,
+    room,
+    spend,
+)
+from kakitome.ledgers.memory.book import AccountBook, Book, PaceBook
 from kakitome.ports.accounts import GateState, Limits, Wanted
 
 
@@ -12,21 +29,66 @@ class MemoryAccounts:
         self._book = book
 
     async def slots(self, wanted: Wanted, now: int) -> Grant:
-        account, lane, limits = wanted.account, wanted.lane, wanted.limits
-        if closed := [gate for gate in self._closed(now) if gate.gate in (f"account:{account}", f"lane:{lane}")]:
-            longest = max(closed, key=_end)
-            return Grant(0, until=longest.until or now + 60_000, reason=longest.reason)
-        own = self._book.accounts.setdefault(account, AccountBook())
-        left = quota_left(limits.quota, _used(own, now), _reported(own, now))
+        half_open = [gate for gate in self._gates(wanted) if _is_half_open(gate, now)]
+        if (refusal := self._refusal(wanted, half_open, now)) is not None:
+            return refusal
+        own = self._book.accounts.setdefault(wanted.account, AccountBook())
+        rate = breaker.slowed(wanted.limits.rate, breaker.recovered(own.factor, own.slowed, now))
+        count = 1 if half_open else wanted.count
+        left = quota_left(_quota(wanted), _used(own, now), _reported(own, now))
         if left == 0:
             return Grant(0, until=_frees(own, now), reason="quota")
-        if limits.rate is not None:
-            # Nothing was ever granted further ahead than this, unless the clock went back since: then what was
-            # granted still has at most a second to go, and that much is waited.
-            own.next_slot = min(own.next_slot, now + 1000 + spacing_ms(limits.rate))
-        most = wanted.count if left is None else min(wanted.count, left)
-        granted, own.next_slot = grant(most, limits.rate, own.next_slot, now)
-        if limits != Limits():
+        paces = self._paces(wanted, rate, now, is_probe=bool(half_open))
+        for reason, pace, mails in paces:
+            fits, until = room(mails, pace.spent, now)
+            if fits <= 0:
+                pace.spent = spend(mails, pace.spent, now, 0)
+                return Grant(0, until=until, reason=reason)
+            count = min(count, fits)
+        granted = self._grant(own, wanted, rate, count if left is None else min(count, left), now)
+        for _, pace, mails in paces:
+            if granted.count:
+                pace.spent = spend(mails, pace.spent, now, granted.count)
+        if half_open and granted.count:
+            self._book.probes |= dict.fromkeys((gate.gate for gate in half_open), now + wanted.probe_ms)
+            granted = msgspec.structs.replace(granted, probe=True)
+        return granted
+
+    def _gates(self, wanted: Wanted) -> list[GateState]:
+        both = (f"account:{wanted.account}", f"lane:{wanted.lane}")
+        return [self._book.gates[gate] for gate in both if gate in self._book.gates]
+
+    def _refusal(self, wanted: Wanted, half_open: list[GateState], now: int) -> Grant | None:
+        """What a stopped gate says, or one that is half open to somebody else."""
+        if closed := [gate for gate in self._gates(wanted) if not _is_half_open(gate, now)]:
+            longest = max(closed, key=_end)
+            return Grant(0, until=longest.until or now + 60_000, reason=longest.reason)
+        if half_open:
+            out, gate = max((self._book.probes.get(gate.gate, 0), gate.reason) for gate in half_open)
+            if out > now:
+                return Grant(0, until=out, reason=gate)
+            if not wanted.probe:
+                return Grant(0, until=now + breaker.LOOK_AGAIN, reason=half_open[0].reason)
+        return None
+
+    def _paces(self, wanted: Wanted, rate: float | None, now: int, is_probe: bool) -> list[tuple[str, PaceBook, float]]:
+        """What else is paced, with the reason that a refusal names and the mails a second."""
+        paces: list[tuple[str, PaceBook, float]] = []
+        if wanted.pace is not None:
+            pace = self._book.paces.setdefault(f"pace:{wanted.pace.name}", PaceBook())
+            paces.append(("pace", pace, wanted.pace.rate))
+        lane = self._book.paces.get(f"lane:{wanted.lane}")
+        if lane is not None and not is_probe and (share := breaker.returned(lane.since, now)) < 1.0:
+            paces.append(("returning", lane, share * min(rate or FASTEST, FASTEST)))
+        return paces
+
+    def _grant(self, own: AccountBook, wanted: Wanted, rate: float | None, count: int, now: int) -> Grant:
+        if wanted.transactional and rate is not None:
+            own.asked = now
+        waits = not wanted.transactional and abs(now - own.asked) < ASKS_LAST
+        ahead = AHEAD_OF_LISTS if waits else AHEAD
+        granted, own.paced = grant(count, rate, own.paced, now, wanted.group, ahead)
+        if wanted.limits.rate is not None or wanted.limits.quota is not None:
             own.granted[now // QUOTA_BUCKET] = own.granted.get(now // QUOTA_BUCKET, 0) + granted.count
         return granted
 
@@ -38,39 +100,68 @@ class MemoryAccounts:
     async def stop(
         self, gate: str, reason: str, until: int | None, detail: str, now: int, doubling: bool = False
     ) -> bool:
-        new = GateState(gate, reason, until, now, detail)
-        known = next((g for g in self._closed(now) if g.gate == gate), None)
-        if known is None:
+        known = self._book.gates.get(gate)
+        is_strike = known is None or _is_half_open(known, now)
+        if reason == Unavailability.THROTTLED and is_strike:
+            self._slow_down(gate, now)
+        strikes, since = (1, now) if known is None else (known.strikes + is_strike, known.since)
+        if doubling and is_strike and until is not None:
+            until = now + breaker.pause(until - now, strikes)
+        new = GateState(gate, reason, until, since, detail, strikes)
+        if known is None or is_strike or _end(new) >= _end(known):
             self._book.gates[gate] = new
+            self._book.probes.pop(gate, None)
+        if known is None:
             self._book.enter(now, "stopped", gate=gate, reason=reason, until=until, detail=detail)
-        elif _end(new) >= _end(known):
-            self._book.gates[gate] = GateState(gate, reason, until, known.since, detail)
         return known is None
+
+    def _slow_down(self, gate: str, now: int) -> None:
+        kind, _, name = gate.partition(":")
+        if kind == "account":
+            own = self._book.accounts.setdefault(name, AccountBook())
+            own.factor, own.slowed = breaker.throttled(breaker.recovered(own.factor, own.slowed, now)), now
 
     async def passed(self, account: str, lane: str, now: int) -> None:
         for gate in (f"account:{account}", f"lane:{lane}"):
-            if (known := self._book.gates.get(gate)) and known.until is not None and known.until <= now:
-                del self._book.gates[gate]
+            if (known := self._book.gates.get(gate)) is not None and _is_half_open(known, now):
+                self._open(gate)
+                self._book.enter(
+                    now, "resumed", gate=gate, who="probe", shut_ms=now - known.since, strikes=known.strikes
+                )
+                if gate.startswith("lane:"):
+                    self._book.paces[gate] = PaceBook(since=now)
 
     async def resume(self, gate: str, who: str, now: int) -> bool:
-        there = self._book.gates.pop(gate, None) is not None
+        there = gate in self._book.gates
+        self._book.paces.pop(gate, None)
         if there:
+            self._open(gate)
             self._book.enter(now, "resumed", gate=gate, who=who)
         return there
 
+    def _open(self, gate: str) -> None:
+        del self._book.gates[gate]
+        self._book.probes.pop(gate, None)
+
     async def stopped(self, now: int) -> list[GateState]:
-        return sorted(self._closed(now), key=lambda gate: gate.gate)
+        return sorted(self._book.gates.values(), key=lambda gate: gate.gate)
 
     async def report(self, account: str, used: int, now: int) -> None:
         own = self._book.accounts.setdefault(account, AccountBook())
         own.reported, own.reported_at = used, now
 
-    def _closed(self, now: int) -> list[GateState]:
-        return [gate for gate in self._book.gates.values() if gate.until is None or gate.until > now]
+
+def _is_half_open(gate: GateState, now: int) -> bool:
+    return gate.until is not None and gate.until <= now
 
 
 def _end(gate: GateState) -> float:
     return float("inf") if gate.until is None else gate.until
+
+
+def _quota(wanted: Wanted) -> int | None:
+    limits: Limits = wanted.limits
+    return limits.quota if wanted.transactional else lists_quota(limits.quota, limits.reserve)
 
 
 def _used(own: AccountBook, now: int) -> int:

@@ -57,11 +57,11 @@ class Message:
     hash: int
     due: int
     expires: int | None
-    pace: str = ""
     submission: SubmissionId | None = None
     source: ImportBook | None = None
     line: int | None = None
     variables: bytes = b"{}"
+    pace: str = ""
     state: State = State.QUEUED
     fence: Fence = NEVER_CLAIMED
     attempts: int = 0
@@ -124,7 +124,7 @@ class EventBook:
 class AccountBook:
     """`asked` is when transactional mail last did; `factor` is what throttles left of the pace at `slowed`."""
 
-    paced: Paced = Paced()
+    paced: Paced = field(default_factory=Paced)
     asked: int = 0
     factor: float = 1.0
     slowed: int = 0

@@ -36,14 +36,15 @@ class MemoryMessages:
         book.submissions[submission] = SubmissionBook(new.content, new.reference, ids)
         for id, to in zip(ids, new.messages, strict=True):
             due = max(new.due, now)
-            book.messages[id] = Message(id, new.run, to.address, to.hash, due, new.expires, submission)
+            book.messages[id] = Message(id, new.run, to.address, to.hash, due, new.expires, submission, pace=to.pace)
         if new.key is not None:
             book.keys[new.key] = KeyBook(new.body_hash, submission, new.key_until)
         book.enter(now, Cause.ACCEPTED, run=new.run, submission=submission, ids=list(ids))
         return Admitted(submission, ids)
 
-    async def due(self, run: RunId, n: int, now: int) -> list[MessageId]:
-        waiting = [m for m in self._book.of_run(run) if m.state is State.QUEUED and m.due <= now]
+    async def due(self, run: RunId, n: int, now: int, pace: str = "") -> list[MessageId]:
+        queued = [m for m in self._book.of_run(run) if m.state is State.QUEUED and m.pace == pace]
+        waiting = [m for m in queued if m.due <= now]
         return [m.id for m in sorted(waiting, key=lambda m: (m.due, m.id))[:n]]
 
     async def claim(self, ids: Sequence[MessageId], worker: str, lane: str, lease: int, now: int) -> list[Claimed]:

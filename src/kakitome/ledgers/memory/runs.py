@@ -99,6 +99,7 @@ class MemoryRuns:
         for k, row in enumerate(fresh):
             message = Message(MessageId(first + k), book.run.id, row.address, row.hash, due, book.expires)
             message.source, message.line, message.variables = source, row.line, row.variables.encode()
+            message.pace = row.pace
             self._book.messages[message.id] = message
         ids = list(range(first, first + len(fresh)))
         self._book.enter(now, Cause.ACCEPTED, run=book.run.id, ids=ids, digest=source.digest)

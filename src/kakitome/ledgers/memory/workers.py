@@ -84,6 +84,9 @@ class MemoryRunnable:
         due = [run for run in running if any(due <= now for due in self._waiting(run))]
         return sorted(due, key=lambda run: (run.policy.kind is not Kind.TRANSACTIONAL, run.created, run.id))
 
+    async def paces(self, run: RunId, now: int) -> Sequence[str]:
+        return sorted({m.pace for m in self._book.of_run(run) if m.state is State.QUEUED and m.due <= now})
+
     async def next_due(self, now: int) -> int | None:
         running = [book.run for book in self._book.runs.values() if book.run.state == "running"]
         return min((due for run in running for due in self._waiting(run)), default=None)

@@ -56,10 +56,10 @@ def _insert(db: Db, submission: SubmissionId, ids: Sequence[MessageId], new: Sub
     )
     if new.key is not None:
         db.execute("insert into idempotency values (?, ?, ?, ?)", (new.key, new.body_hash, submission, new.key_until))
-    items = as_json([(id, m.hash, m.address) for id, m in zip(ids, new.messages, strict=True)])
+    items = as_json([(id, m.hash, m.address, m.pace) for id, m in zip(ids, new.messages, strict=True)])
     db.execute(
-        "insert into message (id, run, state, due, expires, submission)"
-        " select value->>0, ?, 0, ?, ?, ? from json_each(?)",
+        "insert into message (id, run, state, due, expires, submission, pace)"
+        " select value->>0, ?, 0, ?, ?, ?, value->>3 from json_each(?)",
         (new.run, max(new.due, now), new.expires, submission, items),
     )
     db.execute(

@@ -15,7 +15,7 @@ from kakitome.ledgers.sqlite.connection import Db, as_json, fill, one
 from kakitome.ledgers.sqlite.events import match_waiting
 from kakitome.ports.messages import OUTCOMES, Settled
 
-_DUE = "select id from message where run = ?1 and state = 0 and due <= ?2 order by due, id limit ?3"
+_DUE = "select id from message where run = ?1 and pace = ?4 and state = 0 and due <= ?2 order by due, id limit ?3"
 
 _CLAIM = """
 update message set state = 1, fence = fence + 1, worker = ?2, lease = ?3, first_claimed = coalesce(first_claimed, ?4)
@@ -50,8 +50,8 @@ class _Row(msgspec.Struct, array_like=True):
 _rows = msgspec.json.Decoder(list[_Row]).decode
 
 
-def due(db: Db, run: RunId, n: int, now: int) -> list[MessageId]:
-    return [MessageId(row[0]) for row in db.execute(_DUE, (run, now, n))]
+def due(db: Db, run: RunId, n: int, now: int, pace: str) -> list[MessageId]:
+    return [MessageId(row[0]) for row in db.execute(_DUE, (run, now, n, pace))]
 
 
 def claim(db: Db, ids: Sequence[MessageId], worker: str, lane: str, lease: int, now: int) -> list[Claimed]:

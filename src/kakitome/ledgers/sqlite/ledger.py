@@ -21,6 +21,7 @@ from kakitome.ledgers.sqlite import (
     book,
     claims,
     events,
+    gates,
     highwater,
     reads,
     records,
@@ -53,8 +54,8 @@ class _Messages(_Part):
     async def admit(self, submissions: Sequence[Submission], now: int) -> list[Admitted | KakitomeError]:
         return await self._write(lambda db: admission.admit(db, submissions, now))
 
-    async def due(self, run: RunId, n: int, now: int) -> list[MessageId]:
-        return await self._read(lambda db: claims.due(db, run, n, now))
+    async def due(self, run: RunId, n: int, now: int, pace: str = "") -> list[MessageId]:
+        return await self._read(lambda db: claims.due(db, run, n, now, pace))
 
     async def claim(self, ids: Sequence[MessageId], worker: str, lane: str, lease: int, now: int) -> list[Claimed]:
         return await self._write(lambda db: claims.claim(db, ids, worker, lane, lease, now))
@@ -133,6 +134,9 @@ class _Runnable(_Part):
     async def runnable(self, now: int) -> Sequence[Run]:
         return await self._read(lambda db: workers.runnable(db, now))
 
+    async def paces(self, run: RunId, now: int) -> Sequence[str]:
+        return await self._read(lambda db: workers.paces(db, run, now))
+
     async def next_due(self, now: int) -> int | None:
         return await self._read(lambda db: workers.next_due(db, now))
 
@@ -159,8 +163,9 @@ class _Workers(_Part):
 
 class _Accounts(_Part):
     async def slots(self, wanted: Wanted, now: int) -> Grant:
-        if wanted.limits.rate is None and wanted.limits.quota is None:  # nothing to share, so nothing to write
-            return await self._read(lambda db: accounts.slots(db, wanted, now))
+        free = wanted.limits.rate is None and wanted.limits.quota is None  # nothing to share, so nothing to write
+        if free and (answer := await self._read(lambda db: accounts.unlimited(db, wanted, now))) is not None:
+            return answer
         return await self._write(lambda db: accounts.slots(db, wanted, now))
 
     async def give_back(self, account: str, count: int, granted: int) -> None:
@@ -169,16 +174,16 @@ class _Accounts(_Part):
     async def stop(
         self, gate: str, reason: str, until: int | None, detail: str, now: int, doubling: bool = False
     ) -> bool:
-        return await self._write(lambda db: accounts.stop(db, gate, reason, until, detail, now, doubling))
+        return await self._write(lambda db: gates.stop(db, gate, reason, until, detail, now, doubling))
 
     async def passed(self, account: str, lane: str, now: int) -> None:
-        await self._write(lambda db: accounts.passed(db, account, lane, now))
+        await self._write(lambda db: gates.passed(db, account, lane, now))
 
     async def resume(self, gate: str, who: str, now: int) -> bool:
-        return await self._write(lambda db: accounts.resume(db, gate, who, now))
+        return await self._write(lambda db: gates.resume(db, gate, who, now))
 
     async def stopped(self, now: int) -> list[GateState]:
-        return await self._read(lambda db: accounts.stopped(db, now))
+        return await self._read(gates.stopped)
 
     async def report(self, account: str, used: int, now: int) -> None:
         await self._write(lambda db: accounts.report(db, account, used, now))

@@ -122,15 +122,15 @@ def begin_import(db: Db, run: RunId, digest: str, now: int) -> Import:
 
 
 _INCOMING = """
-create temp table if not exists given (line integer, address text, hash integer, variables text);
-create temp table if not exists incoming (line, address, hash, variables, nth, seen);
+create temp table if not exists given (line integer, address text, hash integer, variables text, pace text);
+create temp table if not exists incoming (line, address, hash, variables, pace, nth, seen);
 delete from given;
 delete from incoming
 """
 # `seen` is the import that the address has its message from already, `nth` its how-manieth line in this batch.
 _WANTED = """
 insert into incoming
-select g.line, g.address, g.hash, g.variables, row_number() over (partition by g.hash order by g.line),
+select g.line, g.address, g.hash, g.variables, g.pace, row_number() over (partition by g.hash order by g.line),
   (select import from row where message = coalesce(
     (select message from addressee where hash = g.hash and run = ?1),
     (select message from addressee_new where hash = g.hash and run = ?1)))
@@ -147,7 +147,7 @@ def append(db: Db, run: RunId, digest: str, batch: ImportBatch, due: int, now: i
     if known.sealed or batch.first_line != known.next_line:
         return known
     db.execute(_INCOMING)
-    fill(db, "given", [(row.line, row.address, row.hash, row.variables) for row in batch.rows])
+    fill(db, "given", [(row.line, row.address, row.hash, row.variables, row.pace) for row in batch.rows])
     db.execute(_WANTED, (run,))
     new = one(db, "select count(*) from incoming where nth = 1 and seen is null")
     first = next_ids(db, max(new, 1), now)
@@ -165,9 +165,10 @@ def append(db: Db, run: RunId, digest: str, batch: ImportBatch, due: int, now: i
     if one(db, "select count(*) from addressee_new") >= MERGE_AT:
         _merge_addressees(db)
     db.execute(
-        "insert into message (id, run, state, due, expires) select message, run, 0, ?, ? from row"
-        " where message between ? and ?",
-        (due, expires, first, first + new - 1),
+        "insert into message (id, run, state, due, expires, pace)"
+        " select ?1 - 1 + row_number() over (order by line), ?2, 0, ?3, ?4, pace"
+        " from incoming where nth = 1 and seen is null",
+        (first, run, due, expires),
     )
     _count_batch(db, run, number, batch, new)
     db.execute("update import set next_line = ? where id = ?", (batch.next_line, number))

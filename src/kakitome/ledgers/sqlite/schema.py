@@ -146,4 +146,25 @@ insert into quarter select a.settled / 900000 * 900000, m.run, a.lane, 'accepted
   from attempt a join message m on m.id = a.message where a.cause = 'provider_accepted' group by 1, 2, 3;
 """
 
-MIGRATIONS: tuple[str, ...] = (FIRST, SUPPRESSING, GUARD, FIGURES)
+PACING = """
+-- A mail's pace is its recipients' domains' (`[pacing.NAME]`), '' for most; each pace of a run has a queue of its own.
+alter table message add column pace text not null default '';
+drop index message_open;
+create index message_open on message (run, pace, due, id) where state = 0;
+
+-- How large the last group of slots was, when transactional mail last asked for one, and what throttles left of the
+-- pace at `slowed`.
+alter table account add column grouped integer not null default 1;
+alter table account add column asked integer not null default 0;
+alter table account add column factor real not null default 1;
+alter table account add column slowed integer not null default 0;
+
+-- `pace:NAME`, and `lane:NAME` of a lane that works again since then. spent: see `core.pacing.room`.
+create table pace (id text primary key, since integer not null, spent real not null) strict, without rowid;
+
+-- How often it was stopped in a row; until when others wait for the mail that tries.
+alter table gate add column strikes integer not null default 1;
+alter table gate add column probing integer;
+"""
+
+MIGRATIONS: tuple[str, ...] = (FIRST, SUPPRESSING, GUARD, FIGURES, PACING)
