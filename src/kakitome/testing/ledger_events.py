@@ -7,6 +7,7 @@ from typing import Any
 
 from kakitome.core import delivery
 from kakitome.core.event import BounceClass, Event, EventKind, Permanence
+from kakitome.core.ids import message_text
 from kakitome.core.lifecycle import Cause, State
 from kakitome.core.policy import Horizons
 from kakitome.ports.reads import Search
@@ -81,6 +82,26 @@ class Events(Clauses):
         assert await w.ledger.events.of(second.id) == [bounced.event]
         stranger = w.event(EventKind.DELIVERED, provider_message_id="parcel", recipient="z@example.jp")
         assert (await w.fold(stranger)).unmatched == 1
+
+    @clause
+    async def test_siblings_events_go_to_their_recipients(self, w: World) -> None:
+        """Of siblings that went in one request every event names all; it belongs to its recipient's, newest or not, and
+        one for nobody of them to nobody."""
+        first, second = await w.claim(*await w.admit("a@example.jp", "b@example.jp"))
+        both = {
+            "message": f"{message_text(first.id)} {message_text(second.id)}",
+            "attempt": f"{first.fence} {second.fence}",
+        }
+        theirs = w.event(EventKind.DELIVERED, recipient="b@example.jp", **both)
+        assert (await w.fold(theirs)).unmatched == 0
+        assert await w.ledger.events.of(second.id) == [theirs.event]
+        assert (await w.state(first.id), await w.state(second.id)) == (State.SENDING, State.SENT)
+        for stranger in ("z@example.jp", None):
+            lost = w.event(EventKind.DELIVERED, recipient=stranger, **both)
+            assert (await w.fold(lost)).unmatched == 1
+        uneven = w.event(EventKind.DELIVERED, recipient="a@example.jp", message=both["message"], attempt="1")
+        assert (await w.fold(uneven)).unmatched == 1
+        assert await w.ledger.events.of(first.id) == []
 
     @clause
     async def test_no_id_matches_no_id(self, w: World) -> None:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 
-from kakitome.core.errors import NotFound
+from kakitome.core.correlation import attempts_named
 from kakitome.core.event import Event, EventKind
-from kakitome.core.ids import Fence, MessageId, from_text
+from kakitome.core.ids import Fence, MessageId
 from kakitome.core.lifecycle import Cause
 from kakitome.core.suppression import KINDS
 from kakitome.ledgers.memory.book import Book, EventBook
@@ -57,16 +57,14 @@ def _match_waiting(book: Book, now: int) -> list[EventBook]:
 
 
 def _match(book: Book, kept: EventBook) -> tuple[MessageId, Fence] | None:
-    """By our own correlation first. Where it was lost, by the provider's id; if several messages share it (a parcel
-    for several recipients), by the recipient."""
-    try:
-        message = MessageId(from_text("msg", kept.event.message or ""))
-        fence = Fence(int(kept.event.attempt or "0"))
-    except (NotFound, ValueError):
-        pass
-    else:
-        if message in book.messages and fence in book.messages[message].tries:
-            return message, fence
+    """By our own correlation first; if it names several messages (siblings in one request), by the recipient. Where it
+    was lost, by the provider's id, and if several share that, by the recipient again."""
+    claims = attempts_named(kept.event)
+    for id, fence in claims:
+        message = book.messages.get(id)
+        theirs = message is not None and (len(claims) == 1 or message.hash == kept.hash)
+        if message is not None and theirs and fence in message.tries:
+            return id, fence
     if not kept.event.provider_message_id:
         return None
     there = [

@@ -7,10 +7,10 @@ from collections.abc import Sequence
 
 import msgspec
 
+from kakitome.core.correlation import attempts_named
 from kakitome.core.delivery import Delivery, fold, word, words
-from kakitome.core.errors import NotFound
 from kakitome.core.event import Event, EventKind
-from kakitome.core.ids import MessageId, from_text
+from kakitome.core.ids import MessageId
 from kakitome.core.lifecycle import Cause, State
 from kakitome.core.suppression import KINDS
 from kakitome.ledgers.sqlite import counting, guards
@@ -25,7 +25,7 @@ _encode = msgspec.json.Encoder().encode
 def fold_events(db: Db, events: Sequence[NamedEvent], now: int) -> Folded:
     counting.begin(db)
     fresh = [named for named in events if _store(db, named, now)]
-    _take_in(db, [(e.event, claim) for e in fresh if (claim := _correlated(db, e.event))], now)
+    _take_in(db, [(e.event, claim) for e in fresh if (claim := _correlated(db, e))], now)
     # Those that name an attempt have told its provider id: now the others can be matched, and those that waited.
     learnt = _match_waiting(db, [e.event.provider_message_id for e in fresh], now)
     unmatched = _unmatched(db, [e.event.key for e in fresh])
@@ -76,15 +76,16 @@ def _store(db: Db, named: NamedEvent, now: int) -> bool:
     )
 
 
-def _correlated(db: Db, event: Event) -> tuple[int, int] | None:
-    """The attempt that the event names itself."""
-    try:
-        message = from_text("msg", event.message or "")
-        fence = int(event.attempt or "0")
-    except (NotFound, ValueError):
-        return None
-    there = one(db, "select 1 from attempt where message = ? and fence = ?", message, fence)
-    return (message, fence) if there else None
+def _correlated(db: Db, named: NamedEvent) -> tuple[int, int] | None:
+    """The attempt that the event names itself; of several (siblings in one request), the recipient's."""
+    claims = attempts_named(named.event)
+    several = len(claims) > 1
+    for message, fence in claims:
+        if several and (named.hash is None or one(db, "select hash from row where message = ?", message) != named.hash):
+            continue
+        if one(db, "select 1 from attempt where message = ? and fence = ?", message, fence):
+            return message, fence
+    return None
 
 
 def _claim_of(db: Db, provider_id: str, hash: int | None) -> tuple[int, int] | None:
