@@ -16,6 +16,7 @@ from kakitome import canary, guard
 from kakitome.accept import Desk
 from kakitome.allowance import Followed
 from kakitome.campaign import Office
+from kakitome.bounces import bounce_doors
 from kakitome.config import Config, LaneTable, milliseconds
 from kakitome.core.cost import Price
 from kakitome.core.errors import ConfigurationError, NotFound
@@ -153,6 +154,7 @@ class Instance:
         await guard.watch(self.ledger, self.mailing.rules, self.clock, every)
 
     def exit(self) -> Exit:
+            *bounce_doors(self.config, self.ledger, self.clock, self.folder, self.step),
         """Where readers leave lists."""
         return Exit(self.ledger, self.stationery.signer, self.mailing.leaving, self.clock)
 
