@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Protocol
 
 from kakitome.ports.accounts import Accounts
+from kakitome.ports.alerts import Alerts, Lookout
 from kakitome.ports.figures import Figures
 from kakitome.ports.guards import Guards
 from kakitome.ports.messages import Messages, Sweeps
@@ -41,5 +42,9 @@ class Ledger(Protocol):
     def figures(self) -> Figures: ...
     @property
     def reads(self) -> Reads: ...
+    @property
+    def alerts(self) -> Alerts: ...
+    @property
+    def lookout(self) -> Lookout: ...
 
     async def close(self) -> None: ...

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from kakitome.testing.ledger_accounts import Accounts
 from kakitome.testing.ledger_admission import Admission
+from kakitome.testing.ledger_alerts import Alerts
 from kakitome.testing.ledger_campaigns import Campaigns
 from kakitome.testing.ledger_claims import Claims
 from kakitome.testing.ledger_doubt import Doubt
@@ -26,6 +27,6 @@ from kakitome.testing.ledger_workers import Workers
 
 
 class LedgerContract(
-    Admission, Claims, Lifecycle, Doubt, Campaigns, Events, Workers, Accounts, Gates, Paces, Records, Guards, Figures
+    Admission, Claims, Lifecycle, Doubt, Campaigns, Events, Workers, Accounts, Gates, Paces, Records, Guards, Figures, Alerts
 ):
     """Subclass it under a name that begins with `Test` and say how `make` opens an empty ledger."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from kakitome.core.suppression import TransientLimit
 from kakitome.ledgers.memory.accounts import MemoryAccounts
+from kakitome.ledgers.memory.alerts import MemoryAlerts, MemoryLookout
 from kakitome.ledgers.memory.book import Book
 from kakitome.ledgers.memory.events import MemoryEvents
 from kakitome.ledgers.memory.figures import MemoryFigures
@@ -35,6 +36,8 @@ class MemoryLedger:
         self.guards = MemoryGuards(book)
         self.figures = MemoryFigures(book)
         self.reads = MemoryReads(book)
+        self.alerts = MemoryAlerts(book)
+        self.lookout = MemoryLookout(book)
 
     async def close(self) -> None:
         """Nothing stays open."""

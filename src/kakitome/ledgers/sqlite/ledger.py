@@ -31,9 +31,11 @@ from kakitome.ledgers.sqlite import (
     verify,
     workers,
 )
+from kakitome.ledgers.sqlite.alerts import SqliteAlerts
 from kakitome.ledgers.sqlite.connection import Db, as_json, one
 from kakitome.ledgers.sqlite.figures import SqliteFigures
 from kakitome.ledgers.sqlite.guards import SqliteGuards
+from kakitome.ledgers.sqlite.lookout import SqliteLookout
 from kakitome.ledgers.sqlite.threads import Thread
 from kakitome.ledgers.sqlite.turnstile import Turnstile
 from kakitome.ports.accounts import GateState, Wanted
@@ -297,6 +299,8 @@ class SqliteLedger:
         self.guards = SqliteGuards(*both)
         self.figures = SqliteFigures(*both)
         self.reads = _Reads(*both)
+        self.alerts = SqliteAlerts(*both)
+        self.lookout = SqliteLookout(*both)
 
     async def held(self) -> str | None:
         """Why this ledger claims nothing: it was restored from a backup. None: it is not held."""

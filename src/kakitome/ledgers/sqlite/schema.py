@@ -167,4 +167,30 @@ alter table gate add column strikes integer not null default 1;
 alter table gate add column probing integer;
 """
 
-MIGRATIONS: tuple[str, ...] = (FIRST, SUPPRESSING, GUARD, FIGURES, PACING)
+ALERTS = """
+-- Mail that came back: since when it waits, found without going through what waits. Sending touches it never.
+create index message_tried on message (run, first_claimed, due) where state = 0 and first_claimed is not null;
+create index counter_person on counter (name, run, n) where n > 0 and name in ('dead', 'unresolved');
+
+-- `facts`: core.alert.Facts. Of a key one alert is open. A telling is whoever's that took it until `until`.
+create table alert (
+  id integer primary key, key text not null, kind text not null, level text not null, since integer not null,
+  raised integer not null, ended integer, facts text not null
+) strict;
+create unique index alert_open on alert (key) where ended is null;
+create index alert_key on alert (key, ended);
+create index alert_ended on alert (ended) where ended is not null;
+create table alert_telling (
+  alert integer, part text, channel text, tries integer not null default 0, until integer not null, told integer,
+  primary key (alert, part, channel)
+) strict, without rowid;
+create index alert_untold on alert_telling (until) where told is null;
+
+-- When a run last went on, and when a person last set it going, as far as the journal was read (meta: alert_cursor).
+-- What was running before counts as begun now.
+create table alert_run (run integer primary key, went integer, begun integer) strict;
+insert into alert_run select run, null, (select max(at) from journal) from runnable;
+insert into meta select 'alert_cursor', coalesce(max(seq), 0) from journal;
+"""
+
+MIGRATIONS: tuple[str, ...] = (FIRST, SUPPRESSING, GUARD, FIGURES, PACING, ALERTS)
