@@ -47,7 +47,7 @@ async def deliver(run: Run, lane: Lane, transport: Transport, hands: Hands, pace
     """Take one batch of the run through the lane, to its last settlement. `pace` is that of the recipients' domains:
     one batch has only mails of one pace."""
     ledger, clock, step = hands.ledger, hands.clock, hands.step
-    ids = await ledger.messages.due(run.id, _most(run, transport), clock.now())
+    ids = await ledger.messages.due(run.id, _most(run, transport), clock.now(), pace.name if pace else "")
     if not ids:
         return Batch(0)
     # Each span is taken from both clocks at one moment: a wall clock that jumps later moves no slot and no lease.

@@ -140,7 +140,7 @@ class Worker:
     async def _run(self, run: Run, transports: dict[str, Transport]) -> int:
         """A batch of each pace that has due work: mail for a slow carrier keeps no other mail waiting."""
         batches = []
-        for name in [""]:
+        for name in await self._hands.ledger.runnable.paces(run.id, self._hands.clock.now()):
             pace = Pace(name, self._paces.get(name, inf)) if name else None  # a table that is gone slows nobody down
             batches.append(await self._deliver(run, transports, pace))
         waiting = next((batch for batch in batches if not batch.claimed and batch.reason), Batch(0))

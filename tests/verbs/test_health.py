@@ -70,7 +70,8 @@ def test_lanes_are_counted_apart() -> None:
 @given(st.lists(st.sampled_from([Accepted("p"), Rejected(REPLY), Deferred(REPLY), Uncertain("x"), Released("slot")])))
 def test_it_stops_exactly_at_its_limits(outcomes: list[Outcome]) -> None:
     """A recount of the row, with nothing remembered but the list."""
-    health, row = Health(), []
+    health = Health()
+    row: list[type[Outcome]] = []
     for outcome in outcomes:
         if isinstance(outcome, Accepted | Rejected):
             row = []

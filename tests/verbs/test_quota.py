@@ -99,9 +99,10 @@ def test_an_endpoint_that_is_away_for_a_day_uses_up_nothing() -> None:
         shop = Workshop(BULK, limited(LANE))
         shop.transport = Away(shop)
         await shop.mail(3)
-        for _ in range(9):
-            assert (await shop.deliver()).claimed == 3
+        for claimed in (3, *[1] * 8):  # behind the first stop one mail tries for all
+            assert (await shop.deliver()).claimed == claimed
             shop.clock.pass_by(7200)
+        assert await shop.ledger.accounts.resume("lane:ses", "aya", shop.clock.now())
         assert await left(shop) == 10
 
     asyncio.run(run())
