@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 import msgspec
@@ -19,6 +19,7 @@ from kakitome.core.errors import AddressError, ContentError, KakitomeError, NotF
 from kakitome.core.ids import RunId
 from kakitome.core.message import Admitted, NewMessage, Submission
 from kakitome.core.mime import mime
+from kakitome.core.pacing import Paces
 from kakitome.core.policy import HOUR, Policy
 from kakitome.core.submission import MOST_RECIPIENTS, MessageRequest, Stored, body_hash
 from kakitome.ports.clock import Clock
@@ -43,6 +44,7 @@ class Desk:
     clock: Clock
     stream: StreamOf
     step: Callable[[str], None] = lambda _: None
+    paces: Paces = field(default_factory=Paces)
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +90,7 @@ async def _submission(item: Handed, hash_key: bytes, desk: Desk) -> Submission:
     due, expires = _times(request, policy, now)
     return Submission(
         run=await _run(request.stream, policy, desk),
-        messages=tuple(NewMessage(a.given, address_hash(hash_key, canonical(a))) for a in recipients),
+        messages=tuple(NewMessage(a.given, address_hash(hash_key, canonical(a)), desk.paces.of(a)) for a in recipients),
         content=msgspec.json.encode(stored),
         key=None if item.key is None else f"{item.scope}:{item.key}",
         body_hash=body_hash(request),

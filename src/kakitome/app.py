@@ -17,11 +17,12 @@ from kakitome.accept import Desk
 from kakitome.allowance import Followed
 from kakitome.campaign import Office
 from kakitome.bounces import bounce_doors
-from kakitome.config import Config, LaneTable, milliseconds
+from kakitome.config import Config, LaneTable, milliseconds, paces_of
 from kakitome.core.cost import Price
 from kakitome.core.errors import ConfigurationError, NotFound
 from kakitome.core.ids import RunId
 from kakitome.core.lane import Lane, canary_lane, is_canary
+from kakitome.core.pacing import Paces
 from kakitome.core.policy import InDoubt, Kind, Policy
 from kakitome.core.suppression import TransientLimit
 from kakitome.doors import drains_of
@@ -102,7 +103,7 @@ class Instance:
         return (table.route if table and table.route else None) or list(self.lanes)[:1]
 
     def desk(self) -> Desk:
-        return Desk(self.ledger, self.renderer, self.queue, self.clock, self._stream, self.step)
+        return Desk(self.ledger, self.renderer, self.queue, self.clock, self._stream, self.step, self._paces())
 
     def _stream(self, name: str) -> tuple[Policy, str | None]:
         policy = self.policy(name)
@@ -110,7 +111,10 @@ class Instance:
         return policy, self.sender(name)
 
     def office(self, progress: Callable[[int], None] = lambda _: None, stream: str = "") -> Office:
-        return Office(self.ledger, self.renderer.of(stream), self.clock, self.step, progress)
+        return Office(self.ledger, self.renderer.of(stream), self.clock, self.step, progress, self._paces())
+
+    def _paces(self) -> Paces:
+        return Paces(paces_of(self.config))
 
     def worker(self, only: RunId | None = None, random: Random | None = None) -> Worker:
         """A worker with its lock and marks taken; `run` it."""
@@ -136,6 +140,7 @@ class Instance:
             self.transport,
             only,
             followed=self.followed(),
+            paces={name: table.rate for name, table in self.config.pacing.items()},
             canaries=canary.Canaries(canaries_of(self.config), self.lanes, self.desk()),
             beside=self.beside(),
         )

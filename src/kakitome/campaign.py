@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import msgspec
 
@@ -12,6 +12,7 @@ from kakitome.core.address import address_hash, canonical
 from kakitome.core.content import Mailbox
 from kakitome.core.errors import KakitomeError, TemplateError
 from kakitome.core.message import Run
+from kakitome.core.pacing import Paces
 from kakitome.core.plan import BadLine, Plan
 from kakitome.core.policy import Policy
 from kakitome.ports.clock import Clock
@@ -38,6 +39,7 @@ class Office:
     clock: Clock
     step: Callable[[str], None] = lambda _: None
     progress: Callable[[int], None] = lambda _: None
+    paces: Paces = field(default_factory=Paces)
 
 
 async def plan(
@@ -151,6 +153,11 @@ async def open_run(
     return await office.ledger.runs.open(name, stream, policy, template.id, _encode(dict(pinned)), expires, now)
 
 
+def _incoming(row: Row, key: bytes, paces: Paces) -> ImportRow:
+    to, variables = row.address, _encode(row.variables).decode()
+    return ImportRow(row.line, to.given, address_hash(key, canonical(to)), variables, paces.of(to))
+
+
 async def take_in(reader: ListReader, run: Run, due: int, office: Office) -> Run:
     """Import the list. An interrupted import of the same list goes on where it stopped and counts nothing twice."""
     ledger, now = office.ledger, office.clock.now
@@ -161,10 +168,7 @@ async def take_in(reader: ListReader, run: Run, due: int, office: Office) -> Run
     rows, first = 0, known.next_line
     for batch in reader.batches(CHUNK, start_line=first):
         good, wrong = _apart(batch)
-        incoming = tuple(
-            ImportRow(r.line, r.address.given, address_hash(key, canonical(r.address)), _encode(r.variables).decode())
-            for r in good
-        )
+        incoming = tuple(_incoming(row, key, office.paces) for row in good)
         next_line = batch[-1].line + 1
         office.step("before_append")
         await ledger.runs.append(

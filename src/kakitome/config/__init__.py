@@ -5,11 +5,13 @@ reading     the file, the environment over it, and keys that are not known
 checks      what makes no sense together
 accounts    which account a lane leads into, and whether it can be asked for its limits
 mailing     what a list needs, and whether mail leaves this machine
+pacing      which recipients' domains have a pace of their own
 values      durations, places, secrets
 """
 
 from kakitome.config.accounts import account_of, asks
 from kakitome.config.mailing import public_url, stays_here
+from kakitome.config.pacing import paces_of
 from kakitome.config.reading import load
 from kakitome.config.tables import (
     AccountTable,
@@ -21,6 +23,7 @@ from kakitome.config.tables import (
     LaneTable,
     LedgerTable,
     OwnerTable,
+    PacingTable,
     QueueTable,
     SenderTable,
     StreamTable,
@@ -38,6 +41,7 @@ __all__ = [
     "LaneTable",
     "LedgerTable",
     "OwnerTable",
+    "PacingTable",
     "QueueTable",
     "SenderTable",
     "StreamTable",
@@ -47,6 +51,7 @@ __all__ = [
     "is_loopback",
     "load",
     "milliseconds",
+    "paces_of",
     "public_url",
     "secret",
     "stays_here",

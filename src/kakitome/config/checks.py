@@ -7,6 +7,7 @@ import re
 
 from kakitome.config.accounts import account_of, asks
 from kakitome.config.mailing import check_mailing
+from kakitome.config.pacing import paces_of
 from kakitome.config.sendgrid import check_sendgrid, check_sendgrid_events
 from kakitome.config.tables import AccountTable, Config, EventsTable, LaneTable, Table
 from kakitome.config.values import is_loopback, is_safe, milliseconds, place
@@ -43,6 +44,7 @@ def checked(config: Config) -> Config:
         _all_loopback(config)
     _check_bounces(config)
     check_mailing(config)
+    paces_of(config)
     _check_values(config)
     return config
 

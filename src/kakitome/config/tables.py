@@ -88,6 +88,13 @@ class OwnerTable(Table, frozen=True, kw_only=True):
     sender_page: str = ""
 
 
+class PacingTable(Table, frozen=True, kw_only=True):
+    """What goes to these domains goes at `rate` mails a second at most, through all lanes together."""
+
+    domains: list[str]
+    rate: float
+
+
 class SenderTable(Table, frozen=True, kw_only=True):
     """Who sends, as mails show it."""
 
@@ -158,6 +165,7 @@ class Config(Table, frozen=True, kw_only=True):
     accounts: dict[str, AccountTable] = {}
     lanes: dict[str, LaneTable] = {}
     streams: dict[str, StreamTable] = {}
+    pacing: dict[str, PacingTable] = {}
     owners: dict[str, OwnerTable] = {}
     sender: SenderTable = SenderTable()
     guards: GuardsTable = GuardsTable()

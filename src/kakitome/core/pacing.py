@@ -161,9 +161,9 @@ def quota_left(quota: int | None, used: int, providers_figure: int | None) -> in
 class Paces:
     """Which pace an address has: that of its domain, if one was configured. Subdomains have none of their parents'."""
 
-    def __init__(self, domains: Mapping[str, str]) -> None:
+    def __init__(self, domains: Mapping[str, str] | None = None) -> None:
         """`domains`: from each domain (A-labels, in lower case) to the name of its pace."""
-        self._domains = dict(domains)
+        self._domains = dict(domains or {})
 
     def of(self, address: Address) -> str:
         """The pace's name, "" where the domain has none."""

@@ -12,16 +12,13 @@ from kakitome.core.evidence import LaneRecord
 from kakitome.core.ids import Fence, MessageId, RunId, SubmissionId
 from kakitome.core.lifecycle import Cause
 from kakitome.core.message import Admitted, AttemptView, Claimed, Entry, MessageView, Run, Settlement, Submission
-from kakitome.core.pacing import Grant
 from kakitome.core.policy import Horizons, Policy
 from kakitome.core.suppression import TransientLimit
 from kakitome.ledgers.sqlite import (
-    accounts,
     admission,
     book,
     claims,
     events,
-    gates,
     highwater,
     reads,
     records,
@@ -35,10 +32,10 @@ from kakitome.ledgers.sqlite.alerts import SqliteAlerts
 from kakitome.ledgers.sqlite.connection import Db, as_json, one
 from kakitome.ledgers.sqlite.figures import SqliteFigures
 from kakitome.ledgers.sqlite.guards import SqliteGuards
+from kakitome.ledgers.sqlite.limits import SqliteAccounts
 from kakitome.ledgers.sqlite.lookout import SqliteLookout
 from kakitome.ledgers.sqlite.threads import Thread
 from kakitome.ledgers.sqlite.turnstile import Turnstile
-from kakitome.ports.accounts import GateState, Wanted
 from kakitome.ports.messages import Doubt, Settled
 from kakitome.ports.reads import Discrepancy, Search
 from kakitome.ports.records import Folded, NamedEvent, Released, Suppression, TemplateVersion
@@ -163,34 +160,6 @@ class _Workers(_Part):
         await self._write(lambda db: workers.end(db, worker, now))
 
 
-class _Accounts(_Part):
-    async def slots(self, wanted: Wanted, now: int) -> Grant:
-        free = wanted.limits.rate is None and wanted.limits.quota is None  # nothing to share, so nothing to write
-        if free and (answer := await self._read(lambda db: accounts.unlimited(db, wanted, now))) is not None:
-            return answer
-        return await self._write(lambda db: accounts.slots(db, wanted, now))
-
-    async def give_back(self, account: str, count: int, granted: int) -> None:
-        await self._write(lambda db: accounts.give_back(db, account, count, granted))
-
-    async def stop(
-        self, gate: str, reason: str, until: int | None, detail: str, now: int, doubling: bool = False
-    ) -> bool:
-        return await self._write(lambda db: gates.stop(db, gate, reason, until, detail, now, doubling))
-
-    async def passed(self, account: str, lane: str, now: int) -> None:
-        await self._write(lambda db: gates.passed(db, account, lane, now))
-
-    async def resume(self, gate: str, who: str, now: int) -> bool:
-        return await self._write(lambda db: gates.resume(db, gate, who, now))
-
-    async def stopped(self, now: int) -> list[GateState]:
-        return await self._read(gates.stopped)
-
-    async def report(self, account: str, used: int, now: int) -> None:
-        await self._write(lambda db: accounts.report(db, account, used, now))
-
-
 class _Templates(_Part):
     async def put(self, name: str, digest: str, source: bytes, now: int) -> TemplateVersion:
         return await self._write(lambda db: records.put_template(db, name, digest, source, now))
@@ -291,7 +260,7 @@ class SqliteLedger:
         self.runs = _Runs(*both)
         self.runnable = _Runnable(*both)
         self.workers = _Workers(*both)
-        self.accounts = _Accounts(*both)
+        self.accounts = SqliteAccounts(*both)
         self.templates = _Templates(*both)
         self.suppressions = _Suppressions(*both)
         self.events = _Events(*both, transient or TransientLimit())
