@@ -18,6 +18,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
 from house import Answer, House, configuration, house
 
+from kakitome.core.errors import LedgerUnavailable
 from kakitome.sources.certificates import CertificateUnavailable
 from kakitome.sources.sns_confirmation import SubscriptionUnconfirmed
 
@@ -173,6 +174,28 @@ def test_a_topics_greeting_is_noted(door: House) -> None:
     assert post(door, envelope(GREETING)).json == {}
     (entry,) = door.journal("topic_connected")
     assert entry.data == {"topic": TOPIC}
+
+
+@pytest.mark.parametrize("what", ["poison", "greeting", "wish", "goodbye"])
+def test_what_is_no_event_is_durable_before_it_is_acknowledged(
+    door: House, monkeypatch: pytest.MonkeyPatch, what: str
+) -> None:
+    """503 while the ledger is down, for quarantine, greetings and confirmations as for events; then 200."""
+    wanted = {
+        "poison": envelope("{"),
+        "greeting": envelope(GREETING),
+        "wish": confirmation(),
+        "goodbye": confirmation("UnsubscribeConfirmation"),
+    }[what]
+
+    async def full(*_: object) -> None:
+        raise LedgerUnavailable("The disk is full.")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(type(door.instance.ledger.journal), "note", full)
+        answer = post(door, wanted)
+    assert (answer.status, answer.json["type"]) == (503, "ledger-unavailable")
+    assert post(door, wanted).status == 200
 
 
 @pytest.mark.parametrize("door", ["confirm = true"], indirect=True)

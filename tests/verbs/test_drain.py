@@ -123,6 +123,23 @@ def test_a_ledger_that_is_down_keeps_the_queue_full(monkeypatch: pytest.MonkeyPa
     assert case.kinds().count("event_unmatched") == 1
 
 
+@pytest.mark.parametrize("body", ["poison", "Successfully validated SNS topic for Amazon SES event publishing."])
+def test_what_is_no_event_is_durable_before_it_is_deleted(monkeypatch: pytest.MonkeyPatch, body: str) -> None:
+    """Poison whose quarantine failed stays in the queue, too."""
+    case = Case(Scripted(body, asked=1))
+
+    async def full(*_: object) -> None:
+        raise LedgerUnavailable("The disk is full.")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(case.shop.ledger.journal, "note", full)
+        case.run()
+    assert len(case.queue.there) == 1
+    case.queue.asked = 1
+    case.run()
+    assert case.queue.there == {} and len(case.kinds()) == 1
+
+
 def test_what_only_the_ledger_cannot_bear_is_poison() -> None:
     """An event that breaks the fold goes into quarantine alone, and the others of its batch into the ledger."""
 
