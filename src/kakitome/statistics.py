@@ -70,7 +70,7 @@ async def _quota(account: str, lanes: Sequence[Lane], asked: Followed | None, ou
             unread = str(error)
     lane = allowed(lanes[0], asked, known) if asked is not None and known is not None else lanes[0]
     theirs = known.used if known else None
-    set_here = {"rate": lanes[0].rate, "quota": lanes[0].quota}
+    set_here = {name for name in ("rate", "quota") if asked is None or not getattr(asked, name)}
     return Quota(
         account=account,
         lanes=tuple(lane.name for lane in lanes),
@@ -83,7 +83,9 @@ async def _quota(account: str, lanes: Sequence[Lane], asked: Followed | None, ou
         sandbox=known.sandbox if known else None,
         sending_enabled=known.sending_enabled if known else None,
         read_at=known.read_at if known else None,
-        configured=tuple(name for name, number in set_here.items() if number is not None),
+        configured=tuple(
+            name for name in ("rate", "quota") if name in set_here and getattr(lanes[0], name) is not None
+        ),
         unread=unread,
     )
 

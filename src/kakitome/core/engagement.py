@@ -34,6 +34,7 @@ BURST_LINKS: Final = 3
 MOST: Final = 200
 """Touches of one message that are counted, the earliest ones: a script at a tracking pixel must not fill the ledger."""
 
+# CUBOT is a maker of telephones.
 _AGENTS: Final = (
     ("google", re.compile(r"GoogleImageProxy")),
     ("yahoo", re.compile(r"YahooMailProxy", re.I)),
@@ -42,7 +43,7 @@ _AGENTS: Final = (
         re.compile(
             r"barracuda|mimecast|proofpoint|forcepoint|symantec|messagelabs|ironport|fireeye|trend ?micro|sophos|mcafee"
             r"|fortimail|bitdefender|kaspersky|virustotal|urlscan|safelinks|headlesschrome|phantomjs"
-            r"|\w*bot\b|crawler|spider|^curl/|^wget/|python-(requests|urllib)|aiohttp/|go-http-client|okhttp|^java/"
+            r"|(?<!cu)bot([/;)]|$)|crawler|spider|^curl/|^wget/|python-(requests|urllib)|aiohttp/|go-http-client|okhttp|^java/"
             r"|libwww|apache-httpclient",
             re.I,
         ),
