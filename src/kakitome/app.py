@@ -14,6 +14,7 @@ from typing import Any
 
 from kakitome import canary, guard
 from kakitome.accept import Desk
+from kakitome.alerting import watch_of
 from kakitome.allowance import Followed
 from kakitome.campaign import Office
 from kakitome.bounces import bounce_doors
@@ -151,6 +152,7 @@ class Instance:
         """What runs as long as a worker does, each in a task of its own. None of it may end with an error."""
         return [
             self._guard,
+            watch_of(self.config, self.lanes, self.ledger, self.clock).run,
             *(drain.run for drain in drains_of(self.config, self.ledger, self.clock, self.step)),
         ]
 

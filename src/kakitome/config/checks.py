@@ -46,6 +46,7 @@ def checked(config: Config) -> Config:
     check_mailing(config)
     paces_of(config)
     _check_values(config)
+    _check_alerts(config)
     return config
 
 
@@ -181,6 +182,22 @@ def _check_api(at: str, lane: LaneTable) -> None:
 
 
 _QUEUE = re.compile(r"https://sqs\.[a-z0-9-]{3,32}\.amazonaws\.com(\.cn)?/[0-9]{12}/[A-Za-z0-9_-]{1,80}")
+
+
+def _check_alerts(config: Config) -> None:
+    table = config.alerts
+    for key in ("late_after", "lane_after", "again", "every"):
+        if milliseconds(getattr(table, key), f"alerts.{key}") == 0:
+            raise ConfigurationError(f"alerts.{key} is nothing at all.", "Write 15s or 10m.", key=f"alerts.{key}")
+    places = {f"alerts.{key}": getattr(table, key) for key in ("slack", "webhook", "webhook_secret")}
+    places |= {f"owners.{name}.slack": owner.slack for name, owner in config.owners.items()}
+    for key, place_of in places.items():
+        if place_of is not None and not place_of.startswith(("env:", "file:")):
+            what = f"{key} holds a secret itself."
+            raise ConfigurationError(what, "Say where it is: env:NAME or file:PATH.", key=key)
+    if table.webhook is not None and table.webhook_secret is None:
+        what = "alerts.webhook has no webhook_secret: nobody there could tell our alerts from anybody's."
+        raise ConfigurationError(what, "Say where one is: env:NAME or file:PATH.", key="alerts.webhook_secret")
 
 
 def _check_events(events: EventsTable) -> None:

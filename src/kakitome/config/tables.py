@@ -159,6 +159,19 @@ class GuardsTable(Table, frozen=True, kw_only=True):
     every: Duration = "5s"
 
 
+class AlertsTable(Table, frozen=True, kw_only=True):
+    """Who is told, and after how long. `slack`, `webhook` and `webhook_secret` are references (`env:NAME`)."""
+
+    slack: str | None = None
+    webhook: str | None = None
+    webhook_secret: str | None = None
+    late_after: Duration = "10m"
+    lane_after: Duration = "10m"
+    dead: bool = True
+    again: Duration = "1h"
+    every: Duration = "15s"
+
+
 class Config(Table, frozen=True, kw_only=True):
     ledger: LedgerTable = LedgerTable()
     queue: QueueTable = QueueTable()
@@ -173,3 +186,4 @@ class Config(Table, frozen=True, kw_only=True):
     events: EventsTable = EventsTable()
     suppression: SuppressionTable = SuppressionTable()
     evidence: EvidenceTable = EvidenceTable()
+    alerts: AlertsTable = AlertsTable()

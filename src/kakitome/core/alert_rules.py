@@ -61,11 +61,11 @@ def decide(seen: Seen, alerts: Sequence[Alert], streams: Mapping[str, Belongs], 
 
 
 def late_since(run: RunSeen) -> int | None:
-    """Since when the rule counts: the oldest that waits, for a list its last sign of life if that is younger. Who has
-    just set it going has the whole time again."""
-    if run.since is None:
+    """Since when the rule counts: the oldest that waits or is tried again at this moment, for a list its last sign of
+    life if that is younger. Who has just set it going has the whole time again."""
+    if run.oldest is None:
         return None
-    return max(run.since, run.begun or 0, (run.went or 0) if run.listed else 0)
+    return max(run.oldest, run.begun or 0, (run.went or 0) if run.listed else 0)
 
 
 def _late(

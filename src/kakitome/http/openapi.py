@@ -9,6 +9,7 @@ import msgspec
 from litestar import Response, get
 
 from kakitome.core.submission import MessageRequest
+from kakitome.http.alerts import AlertsFound
 from kakitome.http.edge import Asked
 from kakitome.http.events import Taken
 from kakitome.http.messages import BatchAnswer, BatchEntry, Submitted
@@ -17,7 +18,7 @@ from kakitome.http.search import PARAMETERS, STATUSES, Found
 from kakitome.status import Status
 
 REFERENCE = "#/components/schemas/{name}"
-_TYPES = (MessageRequest, BatchEntry, Submitted, BatchAnswer, Status, Found, Taken)
+_TYPES = (MessageRequest, BatchEntry, Submitted, BatchAnswer, Status, Found, Taken, AlertsFound)
 
 Json = dict[str, Any]
 
@@ -58,6 +59,7 @@ def _paths() -> Json:
             "post": _operation("Withdraw what is not out yet.", "200", "Status", parameters=[asked])
         },
         "/events/ses": {"post": _operation("Events of SES, in SNS's envelope.", "200", "Taken") | {"security": []}},
+        "/v1/alerts": {"get": _operation("What is wrong now, and was lately.", "200", "AlertsFound")},
         "/healthz": {"get": _operation("The process lives.", "200") | {"security": []}},
         "/readyz": {"get": _operation("The ledger can take mail.", "200") | {"security": []}},
     }

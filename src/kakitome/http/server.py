@@ -19,6 +19,7 @@ from kakitome.app import Instance
 from kakitome.core.errors import KakitomeError
 from kakitome.doors import confirm_of, sns_source
 from kakitome.http.address import check_address, listening, name_of
+from kakitome.http.alerts import list_alerts
 from kakitome.http.edge import Edge, with_key
 from kakitome.http.events import take_ses
 from kakitome.http.health import live, ready
@@ -51,7 +52,7 @@ def build(instance: Instance) -> Litestar:
     edge = Edge(instance, instance.desk(), read_keys(config.http.keys), source, confirm_of(config))
     return Litestar(
         route_handlers=[
-            Router("/v1", guards=[with_key], route_handlers=[send, send_batch, look_for, tell, cancel]),
+            Router("/v1", guards=[with_key], route_handlers=[send, send_batch, look_for, tell, cancel, list_alerts]),
             take_ses,
             show_way_out,
             take_way_out,

@@ -34,7 +34,7 @@ class Sight(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Count(msgspec.Struct, frozen=True):
-    """How many of a run wait, and how many were sent so far."""
+    """How many of a run wait or are in hand, and how many were sent so far."""
 
     waiting: int
     sent: int

@@ -27,6 +27,19 @@ from kakitome.testing.ledger_workers import Workers
 
 
 class LedgerContract(
-    Admission, Claims, Lifecycle, Doubt, Campaigns, Events, Workers, Accounts, Gates, Paces, Records, Guards, Figures, Alerts
+    Admission,
+    Claims,
+    Lifecycle,
+    Doubt,
+    Campaigns,
+    Events,
+    Workers,
+    Accounts,
+    Gates,
+    Paces,
+    Records,
+    Guards,
+    Figures,
+    Alerts,
 ):
     """Subclass it under a name that begins with `Test` and say how `make` opens an empty ledger."""

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from argparse import ArgumentParser, RawDescriptionHelpFormatter
 
+from kakitome.cli.grammar.alerts import alerts
 from kakitome.cli.grammar.asking import asking
 from kakitome.cli.grammar.campaigns import campaigns
 from kakitome.cli.grammar.deciding import deciding
@@ -37,6 +38,7 @@ def grammar() -> ArgumentParser:
     templates(commands)
     campaigns(commands)
     asking(commands)
+    alerts(commands)
     deciding(commands)
     suppressions(commands)
     ledger(commands)

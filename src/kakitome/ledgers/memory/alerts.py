@@ -67,7 +67,9 @@ class MemoryLookout:
         return {run: self._count(self._book.of_run(run), now) for run in runs}
 
     def _count(self, of: Sequence[Message], now: int) -> Count:
-        return Count(sum(_waits(m, now) for m in of), sum(m.state is State.SENT for m in of))
+        return Count(
+            sum(_waits(m, now) or m.state is State.SENDING for m in of), sum(m.state is State.SENT for m in of)
+        )
 
     async def news(self, n: int) -> News:
         behind = [entry for entry in self._book.journal if entry.seq > self._cursor]

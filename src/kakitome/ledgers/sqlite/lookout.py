@@ -40,6 +40,7 @@ WAITING = """
 select (select count(*) from message where run = ?1 and state = 0 and due <= ?2)
   + (select count(*) from message indexed by message_tried
      where run = ?1 and state = 0 and first_claimed is not null and due > ?2)
+  + (select count(*) from message indexed by message_lease where state = 1 and run = ?1)
 """
 BEHIND = "select max(seq) from (select seq from journal where seq > ?1 order by seq limit ?2)"
 LAST = """
