@@ -206,6 +206,9 @@ def _check_events(events: EventsTable) -> None:
         raise ConfigurationError(
             what, "Leave it out for Amazon's own; http:// is for this machine only.", key="events.endpoint"
         )
+    if 2 not in events.signature_versions:
+        what = "events.signature_versions has no 2, and the stronger signature is never refused."
+        raise ConfigurationError(what, "Write [2], or [1, 2] to take SHA-1 as well.", key="events.signature_versions")
     for url in events.queues:
         if _QUEUE.fullmatch(url) is None and (events.endpoint is None or not is_safe(url)):
             raise ConfigurationError(
