@@ -16,8 +16,8 @@ from kakitome import canary, guard
 from kakitome.accept import Desk
 from kakitome.alerting import watch_of
 from kakitome.allowance import Followed
-from kakitome.campaign import Office
 from kakitome.bounces import bounce_doors
+from kakitome.campaign import Office
 from kakitome.config import Config, LaneTable, milliseconds, paces_of
 from kakitome.core.cost import Price
 from kakitome.core.errors import ConfigurationError, NotFound
@@ -154,6 +154,7 @@ class Instance:
             self._guard,
             watch_of(self.config, self.lanes, self.ledger, self.clock).run,
             *(drain.run for drain in drains_of(self.config, self.ledger, self.clock, self.step)),
+            *bounce_doors(self.config, self.ledger, self.clock, self.folder, self.step),
         ]
 
     async def _guard(self) -> None:
@@ -161,7 +162,6 @@ class Instance:
         await guard.watch(self.ledger, self.mailing.rules, self.clock, every)
 
     def exit(self) -> Exit:
-            *bounce_doors(self.config, self.ledger, self.clock, self.folder, self.step),
         """Where readers leave lists."""
         return Exit(self.ledger, self.stationery.signer, self.mailing.leaving, self.clock)
 
