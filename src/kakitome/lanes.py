@@ -14,6 +14,7 @@ from kakitome.config import AccountTable, Config, LaneTable, account_of, asks, m
 from kakitome.core.cost import Price
 from kakitome.core.lane import Lane
 from kakitome.core.policy import MINUTE, Horizons
+from kakitome.ports.account_list import AccountList
 from kakitome.ports.clock import Clock
 from kakitome.ports.figures import PointsSource
 from kakitome.ports.transport import Transport
@@ -23,6 +24,7 @@ from kakitome.transports.sendgrid import SendGridSettings, SendGridTransport
 from kakitome.transports.ses import ANSWER_TIMEOUT, SesSettings, SesTransport
 from kakitome.transports.ses_account import SesAccount
 from kakitome.transports.ses_statistics import SesStatistics
+from kakitome.transports.ses_suppression import SesSuppression
 from kakitome.transports.smtp import SmtpSettings, SmtpTransport
 
 OUTBOX = "outbox"
@@ -127,6 +129,16 @@ def points_of(config: Config, lanes: Mapping[str, Lane]) -> dict[str, PointsSour
         if asks(table) and table.provider in ("ses", "ses-smtp"):
             found.setdefault(lane.account, SesStatistics(lane.account, _ses(table, lane), _aws(table)))
     return found
+
+
+def account_lists_of(config: Config, lanes: Mapping[str, Lane]) -> dict[str, AccountList]:
+    """The suppression lists of the providers' own, by lane. Nobody is asked here."""
+    tables = [(lane, table_of(config, name)) for name, lane in lanes.items()]
+    return {
+        lane.name: SesSuppression(lane.account, _ses(table, lane), _aws(table))
+        for lane, table in tables
+        if asks(table) and table.provider in ("ses", "ses-smtp")
+    }
 
 
 def prices_of(config: Config) -> dict[str, Price]:
