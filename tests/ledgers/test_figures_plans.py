@@ -94,5 +94,9 @@ def test_a_counter_that_is_wrong_is_found(tmp_path: Path) -> None:
     assert asyncio.run(harmed("update tally set n = n + 1 where scope = 'domain' and name = 'delivered'")) == [
         "stream:booking: figure domain example.jp delivered"
     ]
-    assert asyncio.run(harmed("delete from tally where scope = 'domain'"))[0].startswith("stream:booking: figure domain")
-    assert "stream:booking: accepted by ses in a quarter" in asyncio.run(harmed("delete from quarter where name = 'accepted'"))
+    assert asyncio.run(harmed("delete from tally where scope = 'domain'"))[0].startswith(
+        "stream:booking: figure domain"
+    )
+    assert "stream:booking: accepted by ses in a quarter" in asyncio.run(
+        harmed("delete from quarter where name = 'accepted'")
+    )
