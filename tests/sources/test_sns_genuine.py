@@ -1,4 +1,5 @@
-"""Two messages that Amazon SNS really signed, with its own certificate of that year (published with AWS's Ruby SDK)."""
+"""What Amazon SNS really signed and was really issued: two messages published with AWS's SDK for Ruby, and certificates
+as they stood at their addresses."""
 
 from __future__ import annotations
 
@@ -17,7 +18,8 @@ from kakitome.sources.sns_certificates import AwsCertificates
 
 FOLDER = Path(__file__).parents[1] / "samples" / "events" / "sns"
 PEM = (FOLDER / "certificate.pem").read_bytes()
-JULY_2022 = 1_659_043_440_000
+JULY_2022, OCTOBER_2026 = 1_659_043_440_000, 1_790_900_000_000
+YEAR = 365 * 86_400_000
 SIGNED = [json.loads((FOLDER / f"version-{n}.json").read_text()) for n in (1, 2)]
 
 
@@ -65,3 +67,21 @@ def test_amazons_own_certificate_is_issued_to_sns() -> None:
     with pytest.raises(CertificateUnavailable, match="Far enough"):
         asyncio.run(certificates.get(url))
     assert asked == [url, "http://crt.sca1b.amazontrust.com/sca1b.crt"]
+
+
+def test_amazons_own_chain_holds() -> None:
+    """The certificate of a newer region in 2026 and its issuer's, under the root that this machine has; a year later it
+    has ended, and no other region may use it."""
+    issuer = "http://crt.r2m01.amazontrust.com/r2m01.cer"
+
+    async def fetch(url: str) -> bytes:
+        return (FOLDER / ("amazon-rsa-2048-m01.pem" if url == issuer else "af-south-1.pem")).read_bytes()
+
+    def got(region: str, now: int) -> x509.Certificate:
+        url = f"https://sns.{region}.amazonaws.com/SimpleNotificationService-5416b31fae4efe3bce5b30212490f0b5.pem"
+        return asyncio.run(AwsCertificates(fetch, lambda: now, lambda: 0.0).get(url))
+
+    assert "af-south-1" in got("af-south-1", OCTOBER_2026).subject.rfc4514_string()
+    for region, now in (("af-south-1", OCTOBER_2026 + YEAR), ("eu-west-1", OCTOBER_2026)):
+        with pytest.raises(EventRefused):
+            got(region, now)
