@@ -15,10 +15,13 @@ from kakitome.http.events import Taken
 from kakitome.http.messages import BatchAnswer, BatchEntry, Submitted
 from kakitome.http.problems import TABLE
 from kakitome.http.search import PARAMETERS, STATUSES, Found
+from kakitome.http.suppressions import PARAMETERS as LOOKING
+from kakitome.http.suppressions import REMOVING, SuppressionPage, SuppressionRequest, SuppressionsAdded
 from kakitome.status import Status
 
 REFERENCE = "#/components/schemas/{name}"
 _TYPES = (MessageRequest, BatchEntry, Submitted, BatchAnswer, Status, Found, Taken, AlertsFound)
+_SUPPRESSING = (SuppressionPage, SuppressionRequest, SuppressionsAdded)
 
 Json = dict[str, Any]
 
@@ -30,7 +33,7 @@ async def describe(request: Asked) -> Response[bytes]:
 
 @cache
 def document() -> bytes:
-    _, schemas = msgspec.json.schema_components(_TYPES, ref_template=REFERENCE)
+    _, schemas = msgspec.json.schema_components(_TYPES + _SUPPRESSING, ref_template=REFERENCE)
     return msgspec.json.encode(
         {
             "openapi": "3.1.0",
@@ -57,6 +60,15 @@ def _paths() -> Json:
         "/v1/messages/{id}": {"get": _operation("What became of it.", "200", "Status", parameters=[asked])},
         "/v1/messages/{id}/cancel": {
             "post": _operation("Withdraw what is not out yet.", "200", "Status", parameters=[asked])
+        },
+        "/v1/suppressions": {
+            "get": _operation(
+                "Who is not written to.", "200", "SuppressionPage", parameters=[_filter(name) for name in LOOKING]
+            ),
+            "post": _operation("Do not write to these.", "200", "SuppressionsAdded", body="SuppressionRequest"),
+            "delete": _operation(
+                "Write to this address again.", "204", parameters=[_filter(name) for name in REMOVING]
+            ),
         },
         "/events/ses": {"post": _operation("Events of SES, in SNS's envelope.", "200", "Taken") | {"security": []}},
         "/v1/alerts": {"get": _operation("What is wrong now, and was lately.", "200", "AlertsFound")},

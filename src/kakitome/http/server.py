@@ -27,6 +27,7 @@ from kakitome.http.keys import read_keys
 from kakitome.http.messages import cancel, look_for, send, send_batch, tell
 from kakitome.http.openapi import describe
 from kakitome.http.problems import fail, refuse, refuse_request
+from kakitome.http.suppressions import add_suppressions, list_suppressions, remove_suppression
 from kakitome.http.unsubscribe import show_way_out, take_way_out
 
 BODY_LIMIT = 40 * 1024 * 1024
@@ -53,6 +54,7 @@ def build(instance: Instance) -> Litestar:
     return Litestar(
         route_handlers=[
             Router("/v1", guards=[with_key], route_handlers=[send, send_batch, look_for, tell, cancel, list_alerts]),
+            Router("/v1", guards=[with_key], route_handlers=[list_suppressions, add_suppressions, remove_suppression]),
             take_ses,
             show_way_out,
             take_way_out,
