@@ -22,6 +22,7 @@ from kakitome.http.address import check_address, listening, name_of
 from kakitome.http.alerts import list_alerts
 from kakitome.http.edge import Edge, with_key
 from kakitome.http.events import take_ses
+from kakitome.http.events_sendgrid import sendgrid_signature, take_sendgrid
 from kakitome.http.health import live, ready
 from kakitome.http.keys import read_keys
 from kakitome.http.messages import cancel, look_for, send, send_batch, tell
@@ -56,13 +57,14 @@ def build(instance: Instance) -> Litestar:
             Router("/v1", guards=[with_key], route_handlers=[send, send_batch, look_for, tell, cancel, list_alerts]),
             Router("/v1", guards=[with_key], route_handlers=[list_suppressions, add_suppressions, remove_suppression]),
             take_ses,
+            take_sendgrid,
             show_way_out,
             take_way_out,
             live,
             ready,
             describe,
         ],
-        state=State({"edge": edge}),
+        state=State({"edge": edge, "sendgrid_signature": sendgrid_signature(config, instance.clock)}),
         exception_handlers={KakitomeError: refuse, HTTPException: refuse_request, Exception: fail},
         before_send=[_secure],
         request_max_body_size=BODY_LIMIT,
