@@ -8,7 +8,7 @@ from collections.abc import Callable
 import msgspec
 
 from kakitome.core.errors import KakitomeError
-from kakitome.core.guard import Level, Rules, Verdict, is_over, judge
+from kakitome.core.guard import Level, Rules, Verdict, is_over, judge, sentence
 from kakitome.core.message import Run
 from kakitome.ports.clock import Clock
 from kakitome.ports.guards import Watched
@@ -58,18 +58,3 @@ async def watch(ledger: Ledger, rules: RulesOf, clock: Clock, every: float) -> N
         except Exception:
             log.exception("An error of ours. The guard looks again.")
         await clock.sleep(every)
-
-
-def sentence(verdict: Verdict) -> str:
-    """What the guard found, for people."""
-    what = "came back for good" if verdict.kind == "bounces" else "were complained about"
-    rate = f"{verdict.rate:.3f}".rstrip("0").rstrip(".")
-    limit = f"{verdict.limit:g}"
-    return f"{verdict.count:,} of {verdict.sent:,} mails {what} ({rate} %; the limit is {limit} %)."
-
-
-def remedy(verdict: Verdict) -> str:
-    """What a person should do before the run goes on."""
-    if verdict.kind == "bounces":
-        return "Whose list is it, and how old? Take out what nobody has asked for lately before it goes on."
-    return "Did they ask for this mail, and do they find the way out of it? Look before it goes on."

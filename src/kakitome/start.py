@@ -13,18 +13,26 @@ from datetime import UTC, datetime
 
 import msgspec
 
+from kakitome.core.content import Content
 from kakitome.core.errors import NotFound, Refused, StateError
+from kakitome.core.footer import Imprint, missing, unknown
+from kakitome.core.footer import told as sentences_of
+from kakitome.core.guard import Level, remedy, sentence
 from kakitome.core.lane import Lane
 from kakitome.core.message import Run
 from kakitome.core.pacing import spacing_ms
 from kakitome.core.plan import Plan
 from kakitome.core.policy import Kind, Policy
+from kakitome.ports.guards import Watched
 from kakitome.ports.ledger import Ledger
+from kakitome.ports.lists import ListReader, Row
 from kakitome.ports.records import TemplateVersion
 
 OPEN_ROWS = ("importing", "queued", "sending", "in_doubt")
 NEED_A_PERSON = ("dead", "unresolved")
 DAY = 86_400
+SAMPLED, SAMPLES = 1_000, 20
+"""Rows of which some are looked at more closely, and how many."""
 
 _NAME = re.compile(r"\w[\w.\- ]{0,99}").fullmatch
 
@@ -123,6 +131,38 @@ def check_bulk(stream: str, policy: Policy) -> None:
             f"The stream {stream!r} is for single mails; a campaign goes through one of kind bulk.",
             'Leave --stream out, or add [streams.NAME] kind = "bulk".',
         )
+
+
+def check_guard(there: Sequence[Watched]) -> None:
+    """What the guard paused goes on by a person's word, and not because its start is repeated. Raises `StateError`."""
+    for one in there:
+        if one.run.state == "paused" and one.verdict is not None and one.verdict.level is Level.PAUSED:
+            raise StateError(
+                f"The guard paused the campaign {one.run.name!r}: {sentence(one.verdict)} Nothing was sent.",
+                f"{remedy(one.verdict)} kakitome campaign resume {one.run.name}",
+            )
+
+
+def samples(reader: ListReader) -> list[Row]:
+    """A few rows from here and there among the first, for what need not be looked at in every mail."""
+    rows = [row for row in next(iter(reader.batches(SAMPLED)), ()) if isinstance(row, Row)]
+    return rows[:: max(1, len(rows) // SAMPLES)][:SAMPLES]
+
+
+def check_footer(contents: Sequence[Content], imprint: Imprint, link: str, law: str) -> list[str]:
+    """What these mails lack of what the law asks for, a sentence each. With `law` "jp" that raises `Refused`."""
+    if law == "off":
+        return []
+    lacking = {what for content in contents for what in missing(content, imprint, link)}
+    told = [f"[sender] has no {key}, so nobody can look for it in the mail." for key in unknown(imprint)]
+    sentences = [*sentences_of(lacking, imprint), *told]
+    if law == "jp" and sentences:
+        raise Refused(
+            f"The mail lacks what 特定電子メール法 asks for. {' '.join(sentences)} Nothing was sent.",
+            'Complete it, or set law = "warn" for the stream.',
+            missing=sentences,
+        )
+    return sentences
 
 
 def timed(plan: Plan, lanes: Sequence[Lane], leaves: bool) -> Plan:

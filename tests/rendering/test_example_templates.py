@@ -36,13 +36,14 @@ def newsletter(text: bool = True) -> TemplateSource:
 def test_the_newsletter_speaks_the_readers_language(language: str, greeting: str, leave: str, written: bool) -> None:
     """One language a mail; greeting, button, sender, address and a way out, in html and text, written or derived."""
     template = compile_template(newsletter(text=written))
-    assert template.names == {"メールアドレス", "氏名", "会社", "言語", "購読番号"}
+    assert template.names == {"メールアドレス", "氏名", "会社", "言語", "購読番号", "unsubscribe_url"}
     row = {"メールアドレス": "t@example.org", "氏名": "髙橋", "会社": "㈱A&B", "言語": language, "購読番号": "N 1&2"}
+    row["unsubscribe_url"] = "https://mail.example.com/u/0"
     content = template.render(row, READER)
     assert content.html is not None and content.text is not None
     for body in (content.html, content.text):
         assert greeting in body and leave in body and "100-0000" in body and "t@example.org" in body
-        assert "https://example.com/unsubscribe?n=N%201%262" in body
+        assert "https://mail.example.com/u/0" in body
         assert ("便箋" in body.split("<body")[-1]) is (language != "en")
         assert not re.search(r"\{[{%#]|zq\w?\d", body)
     assert "㈱A&amp;B" in content.html or language == "en"
@@ -51,7 +52,9 @@ def test_the_newsletter_speaks_the_readers_language(language: str, greeting: str
 
 def test_the_newsletter_greets_those_whose_name_is_not_known() -> None:
     """Empty columns leave no empty lines and no lonely 様."""
-    row = {"メールアドレス": "t@example.org", "氏名": "", "会社": "", "言語": "ja", "購読番号": "1"}
+    row = {"メールアドレス": "t@example.org", "氏名": "", "会社": "", "言語": "ja", "購読番号": "1"} | {
+        "unsubscribe_url": "x"
+    }
     text = compile_template(newsletter()).render(row, READER).text
     assert text is not None
     assert "────\n\n読者の皆様\n\n日が" in text

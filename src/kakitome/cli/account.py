@@ -11,6 +11,7 @@ import msgspec
 from kakitome.app import Instance
 from kakitome.cli import session
 from kakitome.cli.out import Out, iso, local, number
+from kakitome.core.guard import Level, Verdict, remedy, sentence
 from kakitome.core.ids import message_text
 from kakitome.core.lifecycle import NEEDS_A_PERSON, State
 from kakitome.core.message import MessageView, Run
@@ -33,6 +34,7 @@ class Account:
     delivery: dict[str, int]
     rejects: str | None
     waiting: list[tuple[MessageView, str]]
+    guard: Verdict | None = None
 
     @property
     def exit_code(self) -> int:
@@ -55,6 +57,7 @@ async def account(instance: Instance, run: Run) -> Account:
         delivery=await ledger.reads.delivery(run.id),
         rejects=_rejects(instance, run),
         waiting=waiting,
+        guard=next((there.verdict for there in await ledger.guards.watched(run.id)), None),
     )
 
 
@@ -78,6 +81,7 @@ def document(told: Account) -> dict[str, object]:
         "rows": told.rows,
         "delivery": told.delivery,
         "rejects": told.rejects,
+        "guard": None if told.guard is None else msgspec.to_builtins(told.guard),
         "needs_a_person": [
             {"id": message_text(view.id), "recipient": view.address, "state": view.state.word, "reason": why}
             for view, why in told.waiting
@@ -99,7 +103,19 @@ def show(told: Account, args: Namespace, out: Out) -> None:
     if came:
         out.line("\nof those that were sent, the provider says\n")
         out.table(("", ""), came, right=(1,))
+    _show_guard(told, args, out)
     _show_waiting(told, args, out)
+
+
+def _show_guard(told: Account, args: Namespace, out: Out) -> None:
+    if told.guard is None:
+        return
+    if told.guard.level is not Level.PAUSED or told.run.state != "paused":
+        out.line(f"\nThe guard warned: {sentence(told.guard)}")
+        return
+    out.line(f"\nThe guard paused it: {sentence(told.guard)}")
+    out.line(f"{remedy(told.guard)} Then\n")
+    out.line(f"  {session.command(args, 'campaign', 'resume', told.run.name)}")
 
 
 def _remark(name: str, told: Account) -> str:

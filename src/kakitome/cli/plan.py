@@ -16,6 +16,7 @@ from kakitome.app import Instance
 from kakitome.campaign import plan as planning
 from kakitome.cli import session
 from kakitome.cli.figures import cost_document, cost_text, priced
+from kakitome.cli.footer import checked
 from kakitome.cli.out import Out, iso, local, number, plural, span
 from kakitome.cli.progress import Reading
 from kakitome.cli.template import template
@@ -34,10 +35,13 @@ async def plan(args: Namespace, out: Out) -> int:
     async with session.instance(args, out) as instance:
         name = verb.check_name(args.name or args.template)
         verb.check_bulk(args.stream, instance.policy(args.stream))
+        instance.mailing.check_reachable(args.stream)
         version = await template(instance, args.template)
         run = await verb.find(name, instance.ledger)
         with Rejects(Path(args.rejects) if args.rejects else None) as rejects:
-            made = await planned(instance, listed(args), version, run, rejects)
+            reader = listed(args)
+            made = await planned(instance, reader, version, run, rejects, stream=args.stream)
+        checked(instance, reader, version, args.stream, out)
         made = await _timed(instance, made, args.stream, out)
         costs = priced(instance, dict.fromkeys(instance.route(args.stream), made.to_send))
         begin = max(instance.clock.now(), round(args.send_at.timestamp() * 1000) if args.send_at else 0)
@@ -61,6 +65,7 @@ async def planned(
     run: Run | None,
     rejects: Rejects,
     heard: Callable[[], None] = lambda: None,
+    stream: str = "",
 ) -> Plan:
     """The verb's plan. `heard` is called every few thousand rows, and may raise."""
     with Reading("Reading the list") as reading:
@@ -69,7 +74,7 @@ async def planned(
             reading.rows(rows)
             heard()
 
-        return await planning(reader, version, run, instance.office(progress), rejects)
+        return await planning(reader, version, run, instance.office(progress, stream), rejects)
 
 
 async def _timed(instance: Instance, made: Plan, stream: str, out: Out) -> Plan:

@@ -12,6 +12,7 @@ from kakitome.app import Instance
 from kakitome.campaign import open_run, take_in
 from kakitome.cli import session
 from kakitome.cli.account import account, rejects_path, show
+from kakitome.cli.footer import checked
 from kakitome.cli.interrupt import Interruption, interruptible
 from kakitome.cli.out import Out, number, plural
 from kakitome.cli.plan import Rejects, listed, planned
@@ -57,12 +58,14 @@ async def _prepared(instance: Instance, args: Namespace, out: Out, interruption:
     name = verb.check_name(args.name or args.template)
     policy = instance.policy(args.stream)
     verb.check_bulk(args.stream, policy)
+    instance.mailing.check_reachable(args.stream)
     version = await template(instance, args.template)
     run = await verb.find(name, ledger)
     rows = await ledger.reads.rows(run.id) if run else {}
     if run is not None:
         pinned = await ledger.templates.pinned(run.template) if run.template is not None else None
         verb.check_again(run, args.stream, version, pinned, rows, now)
+        verb.check_guard(await ledger.guards.watched(run.id))
 
     def heard() -> None:
         if interruption.asked:
@@ -71,8 +74,9 @@ async def _prepared(instance: Instance, args: Namespace, out: Out, interruption:
     reader = listed(args)
     path = rejects_path(instance, name, args.rejects)
     with Rejects(path) as rejects:
-        plan = await planned(instance, reader, version, run, rejects, heard)
+        plan = await planned(instance, reader, version, run, rejects, heard, args.stream)
     verb.check_left(run, plan, rows, args.template, now)
+    checked(instance, reader, version, args.stream, out)
     facts = f"{plural(plan.rows, 'row')}: {number(plan.to_send)} to send, {number(plan.already)} already have it, "
     out.note(f"{facts}{number(plan.duplicate)} duplicate, {number(plan.invalid)} invalid.")
     heard()

@@ -109,3 +109,18 @@ def _one(kind: Kind, count: int, limit: Limit, figures: Figures, rules: Rules) -
 def is_over(figures: Figures, rules: Rules, now: int) -> bool:
     """Whether a stream's window has had its time and enough mail to say something: then the next one begins."""
     return now - figures.since >= rules.window and figures.sent >= rules.sample and figures.level is not Level.PAUSED
+
+
+def sentence(verdict: Verdict) -> str:
+    """What the guard found, for people."""
+    what = "came back for good" if verdict.kind == "bounces" else "were complained about"
+    rate = f"{verdict.rate:.3f}".rstrip("0").rstrip(".")
+    limit = f"{verdict.limit:g}"
+    return f"{verdict.count:,} of {verdict.sent:,} mails {what} ({rate} %; the limit is {limit} %)."
+
+
+def remedy(verdict: Verdict) -> str:
+    """What a person should do before the run goes on."""
+    if verdict.kind == "bounces":
+        return "Whose list is it, and how old? Take out what nobody has asked for lately before it goes on."
+    return "Did they ask for this mail, and do they find the way out of it? Look before it goes on."

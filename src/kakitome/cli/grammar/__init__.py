@@ -14,6 +14,7 @@ from kakitome.cli.grammar.deciding import deciding
 from kakitome.cli.grammar.ledger import ledger
 from kakitome.cli.grammar.running import running
 from kakitome.cli.grammar.sending import sending
+from kakitome.cli.grammar.streams import streams
 from kakitome.cli.grammar.suppressions import suppressions
 from kakitome.cli.grammar.templates import templates
 from kakitome.cli.grammar.words import everywhere
@@ -40,6 +41,7 @@ def grammar() -> ArgumentParser:
     asking(commands)
     alerts(commands)
     deciding(commands)
+    streams(commands)
     suppressions(commands)
     ledger(commands)
     return parser
