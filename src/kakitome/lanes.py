@@ -172,6 +172,7 @@ def _ses(table: LaneTable, lane: Lane) -> SesSettings:
         timeout=lane.timeout / 1000 if table.timeout else ANSWER_TIMEOUT,
         ca=table.ca,
         configuration_set=table.configuration_set,
+        bulk=table.bulk,
     )
 
 

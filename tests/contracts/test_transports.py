@@ -9,13 +9,14 @@ from pathlib import Path
 from typing import Any, Literal
 
 import far_sides
+import msgspec
 import pytest
 from far_sides import PASSWORD, USER, Aiosmtpd, Folder, SimulatedSendGrid, SimulatedSes
 
 from kakitome.core.outcome import Outcome
 from kakitome.hosts.clock import SystemClock
 from kakitome.ports.transport import Parcel, Transport, Wire
-from kakitome.testing.parcels import FarSide
+from kakitome.testing.parcels import FarSide, ScriptedWire
 from kakitome.testing.providers import ProviderContract
 from kakitome.testing.transports import TransportContract
 from kakitome.transports import aws_endpoint, http_line
@@ -248,6 +249,31 @@ class TestSendGrid(ProviderContract):
 
     def far_side(self) -> FarSide:
         return SimulatedSendGrid(self._remote, self._mailbox, opened=lambda: self._opened)
+
+
+class TestSesBulk(TestSesApi):
+    """The same, where mails of a list share requests and others of the batch go alone.
+
+    Of two mails the first is a list's: so each trouble meets one request, and the next mail is in another.
+    """
+
+    listed = True
+
+    def send(
+        self, mails: Sequence[Parcel], wire: ScriptedWire | None = None, *, places: int = 4, timeout: float = 10.0
+    ) -> list[Outcome]:
+        mixed = [msgspec.structs.replace(mail, bulk=self.listed and place % 4 != 1) for place, mail in enumerate(mails)]
+        return super().send(mixed, wire, places=places, timeout=timeout)
+
+    def test_bytes_arrive_as_they_are(self) -> None:
+        """Only where they go alone: of a group SES makes the bytes itself (`tests/transports/test_ses_bulk.py`)."""
+        self.listed = False
+        super().test_bytes_arrive_as_they_are()
+
+    def test_dots_at_line_starts_survive(self) -> None:
+        """The same."""
+        self.listed = False
+        super().test_dots_at_line_starts_survive()
 
 
 def _port(address: str | None) -> int:

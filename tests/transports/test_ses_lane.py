@@ -32,7 +32,7 @@ def _capabilities(file: Path) -> Capabilities:
 def test_a_lane_to_ses(tmp_path: Path) -> None:
     """Sixteen places and a minute's patience, unless told otherwise; neither keys nor network are needed to make it."""
     usual = _capabilities(_file(tmp_path, 'provider = "ses"', 'region = "ap-northeast-1"'))
-    assert usual == Capabilities(places=16, events=True, envelope_differs=True, raw=True, timeout=60.0)
+    assert usual == Capabilities(places=16, events=True, envelope_differs=True, raw=True, timeout=60.0, group=50)
     file = _file(tmp_path, 'provider = "ses"', 'region = "eu-west-1"', "connections = 3", 'timeout = "5s"')
     other = _capabilities(file)
     assert (other.places, other.timeout) == (3, 5.0)

@@ -42,6 +42,7 @@ class LaneTable(Table, frozen=True, kw_only=True):
     account: str | None = None
     region: str | None = None
     configuration_set: str | None = None
+    bulk: bool = True
     credentials: str = "aws"
     endpoint: str | None = None
     host: str | None = None

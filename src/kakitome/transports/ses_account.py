@@ -16,7 +16,7 @@ from kakitome.ports.limits import AccountLimits, LimitsUnread
 from kakitome.transports.aws_credentials import AwsCredentials
 from kakitome.transports.http_line import Answer, Exchange, NoAnswer
 from kakitome.transports.opening import Unreached
-from kakitome.transports.ses import SesSettings
+from kakitome.transports.ses_settings import SesSettings
 from kakitome.transports.sigv4 import Signer
 
 PATH: Final = "/v2/email/account"
