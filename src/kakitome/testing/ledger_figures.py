@@ -162,7 +162,8 @@ class Figures(Clauses):
     async def test_a_script_at_the_pixel_does_not_fill_the_ledger(self, w: World) -> None:
         """Of a message's touches the first two hundred count, in whatever order they come."""
         [claimed] = await sent(w, "a@example.jp")
-        touches = [click(w, claimed, "https://a/", w.now + HOUR + n * MINUTE) for n in range(205)]
+        links = ["https://a/"] * 200 + ["https://b/"] * 5
+        touches = [click(w, claimed, link, w.now + HOUR + n * MINUTE) for n, link in enumerate(links)]
         await w.fold(*touches[100:])
         await w.fold(*touches[:100])
         assert await w.ledger.figures.links([claimed.run], 9) == [LinkFigures("https://a/", 1, 200, 0)]
