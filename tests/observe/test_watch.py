@@ -290,6 +290,29 @@ def test_a_list_that_goes_is_not_late(played: Played) -> None:
     played(scene)
 
 
+def test_a_quota_that_we_counted_ourselves(played: Played) -> None:
+    """No gate says it, so it is asked for, once: a list that is parked is information, and goes on by itself."""
+
+    async def scene(t: Tower) -> None:
+        asked: list[int] = []
+
+        async def parked() -> frozenset[str]:
+            asked.append(t.now())
+            return frozenset({"ses-tokyo"})
+
+        await t.world.begin()
+        await t.world.campaign("a@example.jp")
+        watch = Watch(t.world.ledger, t, HOUSE, Rules(), {"slack": t.ear}, 15.0, parked)
+        for minute in range(12):
+            t.world.now = START + minute * MINUTE
+            await t.world.ledger.workers.beat("w1", t.world.now)
+            await watch.once()
+        assert t.ear.heard == ["For information: mail is late: 1 wait in campaign letter (stream bulk)"]
+        assert asked == [START + 10 * MINUTE]
+
+    played(scene)
+
+
 def test_owners_hear_through_their_own_channel() -> None:
     """Each owner's Slack if it has one, else the one for all; the webhook hears everything."""
     house = House(channels=("slack", "slack:hotel", "webhook"))

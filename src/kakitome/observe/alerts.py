@@ -9,12 +9,12 @@ from __future__ import annotations
 import asyncio
 import logging
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
 import msgspec
 
-from kakitome.core.alert import Facts, Finding, GaveUp, Kind, Late, Level, RunSeen, Seen, Stopped
+from kakitome.core.alert import Facts, Finding, GaveUp, Kind, Late, Level, RunSeen, Seen, Stopped, Why
 from kakitome.core.alert_rules import Decision, Rules, decide
 from kakitome.core.errors import KakitomeError
 from kakitome.core.ids import RunId
@@ -41,11 +41,20 @@ _ADDRESS = re.compile(r"[^\s<>\"'(),;:]+@[^\s<>\"'(),;]+")
 
 
 class Watch:
-    """`channels` are those that this process can reach, out of `house.channels`; `every` in seconds."""
+    """`channels` are those that this process can reach, out of `house.channels`; `every` in seconds; `parked` names the
+    accounts whose quota is used up. It may ask the provider, so it is asked only before an alert that has no cause."""
 
     def __init__(
-        self, ledger: Ledger, clock: Clock, house: House, rules: Rules, channels: Mapping[str, Channel], every: float
+        self,
+        ledger: Ledger,
+        clock: Clock,
+        house: House,
+        rules: Rules,
+        channels: Mapping[str, Channel],
+        every: float,
+        parked: Callable[[], Awaitable[frozenset[str]]] | None = None,
     ) -> None:
+        self._parked = parked
         self._ledger = ledger
         self._clock = clock
         self._house = house
@@ -75,6 +84,9 @@ class Watch:
         alerts = await self._ledger.alerts.list(0)
         seen = _seen(sight, gates, self._house, now, slow=self._clock.monotonic() - began > SLOW)
         decision = decide(seen, alerts, self._house.streams, self._rules)
+        if self._parked is not None and any(found.facts.why == Why.UNKNOWN for found in decision.raised):
+            seen = msgspec.structs.replace(seen, parked=await self._parked())
+            decision = decide(seen, alerts, self._house.streams, self._rules)
         await self._carry_out(decision, now)
         await self.tell()
         soon = self._every if decision.next_at is None else (decision.next_at - self._clock.now()) / 1000
