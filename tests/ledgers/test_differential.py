@@ -26,7 +26,7 @@ from kakitome.core.message import Admitted, Entry, NewMessage, Run, Settlement, 
 from kakitome.core.policy import Horizons, Kind, Policy
 from kakitome.ledgers.memory.ledger import MemoryLedger
 from kakitome.ledgers.sqlite.ledger import SqliteLedger
-from kakitome.ports.accounts import Limits, Wanted
+from kakitome.ports.accounts import Limits, Pace, Wanted
 from kakitome.ports.ledger import Ledger
 from kakitome.ports.messages import DECISIONS, OUTCOMES
 from kakitome.ports.reads import Search
@@ -36,6 +36,7 @@ from kakitome.ports.workers import Mark, MarkKind, WorkerRecord
 from kakitome.testing.ledger_world import DAY, HOUR, MINUTE, START, hashed
 
 ADDRESSES = tuple(f"{name}@example.jp" for name in "abcdef")
+PACES = dict(zip(ADDRESSES, ("", "docomo", "au", "", "docomo", ""), strict=True))
 STREAMS, CAMPAIGNS, DIGESTS = ("booking", "news"), ("letter", "other"), ("list-1", "list-2", "list-3")
 WORKERS, LANES = ("w1", "w2"), ("ses", "smtp")
 HORIZONS = Horizons(quiet=5 * MINUTE, neighbourhood=2 * MINUTE)
@@ -57,6 +58,14 @@ def expanded(entries: list[Entry]) -> Counter[tuple[int, str, RunId | None, Mess
 
 async def _stream(ledger: Ledger, name: str, policy: Policy) -> Run:
     return await ledger.runs.stream(name, policy, START)
+
+
+async def _due(ledger: Ledger, run: RunId, now: int, pace: str) -> list[MessageId]:
+    return await ledger.messages.due(run, 2, now, pace)
+
+
+async def _paces(ledger: Ledger, run: RunId, now: int) -> list[str]:
+    return list(await ledger.runnable.paces(run, now))
 
 
 async def _account(ledger: Ledger, run: RunId) -> tuple[dict[str, int], dict[str, int]]:
@@ -140,7 +149,7 @@ class Both(RuleBasedStateMachine):
             self.ask(lambda b: b.runs.seal(id, digest, self.now))
 
     def append(self, run: RunId, digest: str, line: int, to: list[str]) -> int:
-        rows = tuple(ImportRow(line + k, a, hashed(a), f'{{"n":{k}}}') for k, a in enumerate(to))
+        rows = tuple(ImportRow(line + k, a, hashed(a), f'{{"n":{k}}}', PACES[a]) for k, a in enumerate(to))
         batch = ImportBatch(first_line=line, next_line=line + len(rows) + 1, rows=rows, invalid=1)
         answer = self.ask(lambda b: b.runs.append(run, digest, batch, self.now, self.now))
         self.learn(run)
@@ -160,7 +169,7 @@ class Both(RuleBasedStateMachine):
     def admit(self, run: int, to: list[str], key: str | None, due: int | None, expires: int | None) -> None:
         new = Submission(
             run=RunId(7) if run == 3 else self.runs[run % len(STREAMS)],
-            messages=tuple(NewMessage(a, hashed(a)) for a in to),
+            messages=tuple(NewMessage(a, hashed(a), PACES[a]) for a in to),
             content=b"{}",
             key=key,
             body_hash=to[0],
@@ -183,7 +192,8 @@ class Both(RuleBasedStateMachine):
         ids = self.some(numbers)
         if due:
             run = self.runs[numbers[0] % len(self.runs)]
-            ids += self.ask(lambda b: b.messages.due(run, 3, self.now))
+            for pace in self.ask(lambda b: b.runnable.paces(run, self.now)):
+                ids += self.ask(partial(_due, run=run, now=self.now, pace=pace))
         claimed = self.ask(lambda b: b.messages.claim(ids, worker, lane, self.now + 5 * MINUTE, self.now))
         self.claims += [(c.id, c.fence) for c in claimed]
 
@@ -290,22 +300,47 @@ class Both(RuleBasedStateMachine):
         else:
             self.ask(lambda b: b.suppressions.remove(hashed(address), scope, "aya", "asked", self.now))
 
-    @rule(rate=st.sampled_from((None, 0.5, 14.0)), quota=st.sampled_from((None, 20)), wanted=st.integers(0, 9))
-    def slots(self, rate: float | None, quota: int | None, wanted: int) -> None:
-        asked = Wanted(account="tokyo", lane="ses", limits=Limits(rate, quota), count=wanted)
+    @rule(
+        limits=st.sampled_from((Limits(), Limits(0.5), Limits(14.0), Limits(14.0, 20, 0.3), Limits(None, 20))),
+        count=st.integers(0, 30),
+        kind=st.sampled_from(("list", "list", "mail", "canary")),
+        pace=st.sampled_from((None, None, Pace("docomo", 5.0), Pace("au", 0.5))),
+        group=st.sampled_from((1, 1, 5, 50)),
+        lane=st.sampled_from(LANES),
+    )
+    def slots(self, limits: Limits, count: int, kind: str, pace: Pace | None, group: int, lane: str) -> None:
+        asked = Wanted(
+            account="tokyo",
+            lane=lane,
+            limits=limits,
+            count=count,
+            transactional=kind == "mail",
+            pace=pace,
+            group=group,
+            probe=kind != "canary",
+            probe_ms=30_000,
+        )
         self.ask(lambda b: b.accounts.slots(asked, self.now))
 
     @rule(count=st.integers(1, 9), ago=st.sampled_from((0, 5 * MINUTE, DAY)))
     def give_back(self, count: int, ago: int) -> None:
         self.ask(lambda b: b.accounts.give_back("tokyo", count, self.now - ago))
 
-    @rule(gate=st.sampled_from(("account:tokyo", "lane:ses")), until=waits, what=st.sampled_from(("stop", "resume")))
+    @rule(
+        gate=st.sampled_from(("account:tokyo", "lane:ses")),
+        until=st.sampled_from((None, 0, 1000, 1000, MINUTE, HOUR)),
+        what=st.sampled_from(("stop", "strike", "throttle", "resume", "passed", "passed")),
+    )
     def gate(self, gate: str, until: int | None, what: str) -> None:
+        end = None if until is None else self.now + until
         if what == "resume":
             self.ask(lambda b: b.accounts.resume(gate, "aya", self.now))
+        elif what == "passed":
+            self.ask(lambda b: b.accounts.passed("tokyo", "ses", self.now))
+        elif what == "throttle":
+            self.ask(lambda b: b.accounts.stop(gate, "throttled", end, "", self.now, True))
         else:
-            end = None if until is None else self.now + until
-            self.ask(lambda b: b.accounts.stop(gate, f"reason-{until}", end, "", self.now))
+            self.ask(lambda b: b.accounts.stop(gate, f"reason-{until}", end, "", self.now, what == "strike"))
 
     @rule(used=st.integers(0, 25))
     def report(self, used: int) -> None:
@@ -331,6 +366,11 @@ class Both(RuleBasedStateMachine):
             lambda b: b.runnable.runnable(self.now),
             lambda b: b.runnable.next_due(self.now),
             lambda b: b.runs.list(),
+            lambda b: b.figures.totals(self.runs),
+            lambda b: b.figures.domains(self.runs, 9),
+            lambda b: b.figures.links(self.runs, 9),
+            lambda b: b.figures.machines(self.runs),
+            lambda b: b.figures.timely(0, self.now + DAY),
             lambda b: b.sweeps.doubts(1000, self.now + DAY),
             lambda b: b.sweeps.record("ses", self.now, HORIZONS, self.now + 10 * MINUTE),
             lambda b: b.accounts.stopped(self.now),
@@ -341,6 +381,7 @@ class Both(RuleBasedStateMachine):
         for look in looks:
             self.ask(look)
         for run in self.runs:
+            self.ask(partial(_paces, run=run, now=self.now))
             rows, _ = self.ask(partial(_account, run=run))
             assert rows["read"] == sum(rows.values()) - rows["read"]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from itertools import count
 from pathlib import Path
 
 import pytest
@@ -48,9 +49,32 @@ def test_no_hot_statement_walks_a_large_table(db: Db, name: str) -> None:
 
 def test_what_is_claimable_is_found_by_the_run(db: Db) -> None:
     """A million paused rows in front cost a claim nothing: open rows are indexed by their run."""
-    for sql in (claims._DUE, workers.NEXT_DUE):
-        plan = [row[3] for row in db.execute(f"explain query plan {sql}", [1] * sql.count("?"))]
-        assert any("message_open (run=?" in step for step in plan), plan
+    for sql in (claims._DUE, workers.NEXT_DUE, workers.RUNNABLE, workers.PACES):
+        plan = _plan(db, sql)
+        assert any("message_open (run=? AND pace=?" in step for step in plan), plan
+        assert all("message_open (run=?" in step for step in plan if "message_open" in step), plan
+        assert not any(re.match(r"SCAN (message|m)\b", step) for step in plan), plan
+
+
+def test_the_paces_of_a_run_are_found_one_step_for_each(db: Db) -> None:
+    """A million that wait are not walked to find the three paces among them: in SQLite's own steps."""
+    run = db.execute("select id from run").fetchone()[0]
+    db.execute(
+        "with recursive n(x) as (select 1 union all select x + 1 from n where x < 20000)"
+        " insert into message (id, run, state, due, pace) select x, ?, 0, x, iif(x % 2, 'docomo', iif(x % 3, '', 'au'))"
+        " from n",
+        (run,),
+    )
+    hundreds = count()
+    db.set_progress_handler(lambda: next(hundreds) < 0, 100)
+    assert workers.paces(db, run, 30_000) == ["", "au", "docomo"]
+    assert workers.paces(db, run, 0) == []
+    assert next(hundreds) < 20
+
+
+def _plan(db: Db, sql: str) -> list[str]:
+    parameters = {f"?{n}" for n in re.findall(r"\?(\d*)", sql)}
+    return [row[3] for row in db.execute(f"explain query plan {sql}", [1] * len(parameters))]
 
 
 def test_every_outcome_is_known_to_the_statement_that_settles(db: Db) -> None:
