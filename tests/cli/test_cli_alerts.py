@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -130,3 +131,13 @@ def test_what_makes_no_sense_is_refused_at_the_start(here: Terminal, wrong: str,
     configured(here, f"\n[alerts]\n{wrong}\n")
     said = here.run("alerts")
     assert said.code == 2 and why in said.err
+
+
+def test_the_watch_runs_until_it_is_told_to_stop(here: Terminal) -> None:
+    """As a service of its own: SIGTERM ends it in order, and it has sent no mail."""
+    with here.spawn("alerts", "watch") as process:
+        assert process.stderr is not None
+        while "Watching" not in (line := process.stderr.readline()):
+            assert line
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(timeout=20) == 0

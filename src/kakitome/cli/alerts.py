@@ -88,7 +88,6 @@ async def watch(args: Namespace, out: Out) -> int:
             if args.once:
                 await watch.once()
                 return 0
-            out.note(f"Watching; it sends no mail. {plural(len(instance.lanes), 'lane')}. Ctrl-C ends it.")
             watching = asyncio.create_task(watch.run())
 
             def end() -> None:
@@ -96,5 +95,6 @@ async def watch(args: Namespace, out: Out) -> int:
 
             with interruptible() as interruption:
                 interruption.call(end)
+                out.note(f"Watching; it sends no mail. {plural(len(instance.lanes), 'lane')}. Ctrl-C ends it.")
                 await asyncio.wait([watching])
     return 0
