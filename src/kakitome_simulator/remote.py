@@ -59,6 +59,22 @@ class Remote:
         asked = {"event": event, "message_id": message_id, "recipient": recipient} | more
         return int(self._json("play", asked)["events"])
 
+    def find_identity(self, name: str, status: str = "SUCCESS") -> None:
+        """What SES finds in the DNS of an identity that was created."""
+        self._ask("identities", {"name": name, "status": status})
+
+    def events_as(self, **form: object) -> None:
+        """`signature_version`, `raw_delivery`, `event_form`; what is not said is as usual."""
+        self._ask("events-form", form)
+
+    def ask_to_confirm(self, url: str, topic: str) -> int:
+        """Post a SubscriptionConfirmation to the URL; returns the status of its answer."""
+        return int(self._json("subscriptions", {"url": url, "topic": topic})["status"])
+
+    def subscriptions(self) -> list[Json]:
+        """Who was asked, with `confirmed`, and `fetched` where the SubscribeURL was followed."""
+        return cast(list[Json], self._json("subscriptions")["subscriptions"])
+
     def certificate(self) -> bytes:
         return self._ask("certificate.pem")
 

@@ -94,6 +94,10 @@ class Simulator:
         }
 
     @property
+    def statistics(self) -> Statistics:
+        return self._statistics
+
+    @property
     def http_port(self) -> int:
         return self.http.port
 
