@@ -208,7 +208,8 @@ def suppressed(s: Suppression) -> str:
     where = "" if s.scope == "all" else f" for {s.scope.replace(':', ' ')}"
     who = f" by {s.who}" if s.who else ""
     note = f": {s.note}" if s.note else ""
-    return f"Suppressed{where} on {when(s.at)}{who} ({s.reason}){note}."
+    source = f" Source: {s.source}." if s.source else ""
+    return f"Suppressed{where} on {when(s.at)}{who} ({s.reason}){note}.{source}"
 
 
 def _on(at: int | None) -> str:
