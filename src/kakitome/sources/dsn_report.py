@@ -73,8 +73,8 @@ def _opened(mail: Message) -> Report:
         what = "It is an automatic answer" if auto else "It is a mail"
         raise NotAReport(f"{what} and no delivery report.", "Nothing to do: it bounces nothing.")
     broken = (CloseBoundaryNotFoundDefect, StartBoundaryNotFoundDefect)
-    parts = mail.get_payload()
-    if any(isinstance(defect, broken) for defect in mail.defects) or not isinstance(parts, list):
+    parts = _parts(mail)
+    if any(isinstance(defect, broken) for defect in mail.defects) or not parts:
         raise _unreadable("It is cut off")
     groups = [group for part in parts if part.get_content_type() in _REPORTS for group in _groups(part)]
     about, recipients = (groups[0], groups[1:]) if groups else ({}, [])
@@ -94,10 +94,14 @@ def _report_type(mail: Message) -> str:
     return found.lower() if isinstance(found, str) else ""
 
 
+def _parts(mail: Message) -> list[Message]:
+    inner = mail.get_payload()
+    return [part for part in inner if isinstance(part, Message)] if isinstance(inner, list) else []
+
+
 def _groups(part: Message) -> Iterator[Fields]:
     """The parser makes a message of each group; what it did not take apart (RFC 6533) is cut at blank lines."""
-    inner = part.get_payload()
-    for group in inner if isinstance(inner, list) else []:
+    for group in _parts(part):
         if fields := fields_of(group):
             yield fields
         rest = group.get_payload()
@@ -107,9 +111,8 @@ def _groups(part: Message) -> Iterator[Fields]:
 
 
 def _returned(part: Message) -> Fields:
-    inner = part.get_payload()
-    if isinstance(inner, list):
-        return fields_of(inner[0]) if inner else {}
+    if inner := _parts(part):
+        return fields_of(inner[0])
     text = part.get_payload(decode=True)
     return fields_of(BytesParser(policy=compat32).parsebytes(text)) if isinstance(text, bytes) else {}
 
