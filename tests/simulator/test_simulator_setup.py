@@ -85,7 +85,7 @@ def test_each_entry_is_a_mail_with_its_own_data_and_tags(ses: Any, simulator: St
 
 def test_what_is_wrong_with_one_entry_costs_the_others_nothing(ses: Any, simulator: Stage) -> None:
     """Bad address, bad tag, too many headers, a header field that is not for the caller: a status each."""
-    wrong = [
+    wrong: list[dict[str, Any]] = [
         {"Destination": {"ToAddresses": ["a..b@docomo.ne.jp"]}},
         {"ReplacementTags": [{"Name": "a b", "Value": "x"}]},
         {"ReplacementHeaders": [{"Name": f"X-{place}", "Value": "x"} for place in range(16)]},

@@ -407,6 +407,27 @@ def test_a_group_that_is_refused_as_a_request_fails_nobody() -> None:
     assert requests(server) == ["bulk", "raw", "raw", "bulk"]
 
 
+def test_keys_that_may_not_send_groups_send_alone() -> None:
+    """`ses:SendEmail` is allowed and the other is not: deferred once, and from then on everything goes raw."""
+    denied = answer(b'{"message":"not authorized"}', "403 Forbidden", "X-Amzn-ErrorType: AccessDeniedException")
+
+    async def batches() -> tuple[list[Outcome], list[Outcome]]:
+        async with serving(server) as port:
+            settings = SesSettings(region="us-east-1", endpoint=f"http://127.0.0.1:{port}", connections=1)
+            transport = SesTransport(settings, FixedKeys(), SystemClock())
+            try:
+                first = await outcomes(transport, [listed(1)], ScriptedWire())
+                return first, await outcomes(transport, [listed(1), listed(2)], ScriptedWire())
+            finally:
+                await transport.close()
+
+    server = Scripted(denied, answer(), answer(b'{"MessageId":"2"}'))
+    first, again = asyncio.run(batches())
+    assert isinstance(first[0], Deferred)
+    assert all(isinstance(one, Accepted) for one in again)
+    assert requests(server) == ["bulk", "raw", "raw"]
+
+
 def test_a_throttled_group_stops_the_lane(simulator: Remote) -> None:
     """Who was taken is taken, who was throttled waits, and no further request is made of the batch."""
     simulator.limit(rate=3)

@@ -154,6 +154,8 @@ def outcomes(said: Told, parcels: Mapping[int, Parcel], now: int) -> dict[int, O
     One that was refused as a request fails nobody: which of them is at fault, or whether it is this form that SES does
     not take, shows when each goes alone. For that they are `Deferred`, as is whose parameters SES calls invalid.
     """
+    if not_allowed(said):
+        return dict.fromkeys(parcels, Deferred(said.reply(said.words, said.error)))
     results = said.tree.get("BulkEmailEntryResults")
     if not 200 <= said.answer.status < 300 or said.error:
         return {index: _deferred(meaning(said, parcel.recipient, now)) for index, parcel in parcels.items()}
@@ -164,6 +166,11 @@ def outcomes(said: Told, parcels: Mapping[int, Parcel], now: int) -> dict[int, O
         index: _result(said, result, parcel, now)
         for (index, parcel), result in zip(parcels.items(), results, strict=True)
     }
+
+
+def not_allowed(said: Told) -> bool:
+    """The keys are right and may not do this; SendEmail they may, perhaps."""
+    return said.answer.status == 403 and "AccessDenied" in (said.error or "")
 
 
 def _result(said: Told, result: object, parcel: Parcel, now: int) -> Outcome:

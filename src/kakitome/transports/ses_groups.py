@@ -21,6 +21,7 @@ class Alone:
 
     def __init__(self) -> None:
         self._known: dict[MessageId, None] = {}
+        self.everybody = False  # the keys may not send groups; until this process ends
 
     def add(self, message: MessageId) -> None:
         self._known[message] = None
@@ -28,7 +29,7 @@ class Alone:
             del self._known[next(iter(self._known))]
 
     def __contains__(self, message: MessageId) -> bool:
-        return message in self._known
+        return self.everybody or message in self._known
 
 
 class Groups:
@@ -88,6 +89,10 @@ class Groups:
     def stop(self) -> None:
         """The lane is ill: nobody is taken any more."""
         self._stopped = True
+
+    def give_up(self) -> None:
+        """Nobody goes in a group any more; who waits for one goes back."""
+        self._alone.everybody = self._stopped = True
 
     def rest(self) -> list[int]:
         """Who was never taken: the lane stopped before."""

@@ -133,6 +133,8 @@ class SesLine:
         try:
             said = await self._answered(connection, exchange)
             if not isinstance(said, Uncertain):
+                if ses_bulk.not_allowed(said):
+                    groups.give_up()
                 return ses_bulk.outcomes(said, groups.parcels(begun), self._now())
         except Exception as error:  # ours, and behind `begin`
             self.drop()
