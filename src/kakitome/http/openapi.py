@@ -73,6 +73,11 @@ def _paths() -> Json:
         "/events/ses": {"post": _operation("Events of SES, in SNS's envelope.", "200", "Taken") | {"security": []}},
         "/v1/alerts": {"get": _operation("What is wrong now, and was lately.", "200", "AlertsFound")},
         "/events/sendgrid": {"post": _operation("SendGrid's signed events.", "200", "Taken") | {"security": []}},
+        "/u/{token}": {
+            "get": _operation("A page for readers; changes nothing.", "200") | {"security": []},
+            "head": _operation("As GET.", "200") | {"security": []},
+            "post": _operation("Leave the list (RFC 8058).", "200") | {"security": []},
+        },
         "/healthz": {"get": _operation("The process lives.", "200") | {"security": []}},
         "/readyz": {"get": _operation("The ledger can take mail.", "200") | {"security": []}},
     }
