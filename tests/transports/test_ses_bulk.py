@@ -95,7 +95,8 @@ def said(mail: EmailMessage) -> dict[str, Any]:
     bodies = {kind: str(part.get_content()).rstrip("\r\n") for kind, part in parts.items() if part is not None}
     own = ("List-Unsubscribe", "List-Unsubscribe-Post", "X-Campaign", "Feedback-ID")
     # The modern parser puts a space between two encoded-words of a name.
-    fields = {name: _unfolded(mail, name) for name in ("Subject", "From", "To", "Reply-To", *own) if mail[name] is not None}
+    names = ("Subject", "From", "To", "Reply-To", *own)
+    fields = {name: _unfolded(mail, name) for name in names if mail[name] is not None}
     return bodies | fields
 
 
