@@ -72,12 +72,12 @@ def parse(argv: Sequence[str]) -> Options:
 def parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="kakitome simulator",
-        description="Amazon SES, as far as a sender sees it, on loopback addresses of this machine.",
+        description="Amazon SES and SendGrid, as far as a sender sees them, on loopback addresses of this machine.",
         epilog=faults.__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     add = parser.add_argument
-    add("--http", type=_told(endpoint), default=Endpoint(), metavar="HOST:PORT", help="SES API v2 and /_simulator")
+    add("--http", type=_told(endpoint), default=Endpoint(), metavar="HOST:PORT", help="SES, SendGrid, /_simulator")
     add("--smtp", type=_told(endpoint), default=Endpoint(), metavar="HOST:PORT", help="SES SMTP, STARTTLS offered")
     add("--smtps", type=_told(endpoint), metavar="HOST:PORT", help="SES SMTP under TLS from the first byte")
     add("--accepted", type=Path, metavar="FILE", help="JSON lines, one for each accepted recipient")

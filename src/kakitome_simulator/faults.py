@@ -15,6 +15,9 @@
 | `lose_events`, `duplicate_events[:COPIES]` | – | an event never; COPIES (1) more of it, with the same SNS MessageId |
 | `delay_events:SECONDS`, `reorder_events` | – | an event later; by up to a second, so that others overtake it |
 
+SendGrid says it in its own words: 429 for `throttle`, 401 for `daily_quota`, 403 for `suspend` and `sandbox` (a From
+that is no verified Sender Identity); a copy of an event has the same sg_event_id.
+
 Conditions narrow a fault: to a share of the mails (events) that it could meet, to the first `count` that it hits, to
 those after the first `after`, to seconds since it was armed, to one way in, to mails with a recipient that matches.
 Of a SendBulkEmail request, `reset`, `error:NUMBER` and what happens to replies hit the request once, the others each
