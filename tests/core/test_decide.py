@@ -111,9 +111,9 @@ def test_a_mail_that_was_put_off_waits(attempts: int) -> None:
     assert due >= NOW + 15_000
 
 
-def test_a_doubt_of_a_resending_stream_is_looked_at_at_once() -> None:
-    """A one-time password does not wait for a horizon."""
-    assert settled(Uncertain("timeout"), Policy(in_doubt=InDoubt.RESEND)).due == NOW
+def test_a_doubt_of_a_resending_stream_is_looked_at_soon() -> None:
+    """A one-time password does not wait for a horizon, only until an outage has stopped its lane."""
+    assert settled(Uncertain("timeout"), Policy(in_doubt=InDoubt.RESEND)).due == NOW + decide.RESEND_AFTER
 
 
 def test_an_acceptance_without_a_name_has_no_provider_id() -> None:

@@ -176,7 +176,9 @@ def test_without_any_events_silence_proves_nothing() -> None:
 
 def test_resend_goes_once_more_and_not_twice() -> None:
     """Both replies are lost: the second doubt waits for proof or a person."""
-    machine = walk(RESEND, "none", [("accept", 1), ("deliver", ["lose"]), ("sweep", 0.0), ("deliver", ["lose"])])
+    machine = walk(
+        RESEND, "none", [("accept", 1), ("deliver", ["lose"]), ("wait", 6.0), ("sweep", 0.0), ("deliver", ["lose"])]
+    )
     assert machine.provider.record[machine.acknowledged[0]] == 2
     assert asyncio.run(state(machine)) is State.UNRESOLVED
 

@@ -20,8 +20,11 @@ from kakitome.core.outcome import (
     Uncertain,
     encode,
 )
-from kakitome.core.policy import Horizons, InDoubt, Policy
+from kakitome.core.policy import SECOND, Horizons, InDoubt, Policy
 from kakitome.core.retry import delay
+
+RESEND_AFTER = 5 * SECOND
+"""There is only one such resend. Until then an outage has stopped its lane, and it goes by another one."""
 
 
 def settlement(
@@ -53,7 +56,7 @@ def _next(
             # before, so that the next to try is another one, should the answer have been this mail's own after all.
             return Cause.UNAVAILABLE, now
         case Uncertain():
-            return Cause.UNCERTAIN, now if policy.in_doubt is InDoubt.RESEND else now + horizons.quiet
+            return Cause.UNCERTAIN, now + (RESEND_AFTER if policy.in_doubt is InDoubt.RESEND else horizons.quiet)
         case Released(reason=reason):
             withdrawn = {c.value: c for c in (Cause.SUPPRESSED, Cause.CANCELLED, Cause.EXPIRED)}
             return withdrawn.get(reason, Cause.RELEASED), now
