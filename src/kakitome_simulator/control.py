@@ -3,9 +3,9 @@
 | path | GET | POST |
 |---|---|---|
 | `accepted` | the accepted recipients since the last reset, as JSON lines | – |
-| `state` | counts, limits, faults, events | `{"rate", "quota", "sandbox", "suspended", "paused", "sent"}`: any of them |
+| `state` | counts, limits, faults, events | any of `{"rate", "quota", "sandbox", "suspended", "paused", "sent"}` |
 | `faults` | the armed faults | `{"faults": [SPEC, …]}` replaces them; with `"add": true` they are added |
-| `reset` | – | no faults, nothing set up, no waiting events, counts at zero, `accepted` empty (its file stays) |
+| `reset` | – | no faults, nothing set up, no events waiting, counts at zero, `accepted` empty (its file stays) |
 | `events-url` | where events are brought | `{"urls": [URL, `sns:…`, `sqs:…`]}` replaces them |
 | `events-form` | their form | `{"signature_version", "raw_delivery", "event_form"}` |
 | `subscriptions` | who was asked to confirm, and did | `{"url", "topic"}` asks, as SNS does |

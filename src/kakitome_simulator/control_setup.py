@@ -24,9 +24,7 @@ class Ask(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class SetupControl:
-    def __init__(
-        self, *, setup: Setup, statistics: Statistics, subscriptions: Subscriptions, signer: Signer
-    ) -> None:
+    def __init__(self, *, setup: Setup, statistics: Statistics, subscriptions: Subscriptions, signer: Signer) -> None:
         self._setup = setup
         self._statistics = statistics
         self._subscriptions = subscriptions

@@ -213,7 +213,7 @@ def test_a_port_that_is_taken_is_waited_for(tmp_path: Path, caplog: pytest.LogCa
             door = DsnServer("127.0.0.1", taken.getsockname()[1], [SENDER], intake_of(instance), tmp_path)
             running = asyncio.create_task(door.run())
             async with asyncio.timeout(20):
-                while not any("cannot be taken" in said.message for said in caplog.records):
+                while not any("cannot be taken" in said.message for said in caplog.records):  # noqa: ASYNC110
                     await asyncio.sleep(0.01)
             assert not running.done()
             running.cancel()

@@ -174,7 +174,8 @@ def test_success_is_reported_on_request() -> None:
 
 def test_without_dsn_no_report_is_asked_for() -> None:
     """A server that does not know the words would refuse the mail for them; SES tells by events."""
-    for settings in ({}, {"provider": "ses"}):
+    choices: list[dict[str, Any]] = [{}, {"provider": "ses"}]
+    for settings in choices:
         server = SmtpScript(EHLO=b"250-mx.example\r\n250 DSN\r\n" if settings else b"250 mx.example\r\n")
         asyncio.run(by_smtp(server, [parcel(7)], **settings))
         assert not [line for line in server.heard if "RET=" in line or "NOTIFY=" in line]

@@ -48,6 +48,9 @@ def test_a_list_that_leaves_needs_an_address(tmp_path: Path) -> None:
     Mailing(configured(tmp_path, SES)).check_reachable("transactional")
     Mailing(configured(tmp_path, SES + '[http]\npublic_url = "https://m.example.com/"\n')).check_reachable("bulk")
     Mailing(configured(tmp_path, SES + 'endpoint = "http://127.0.0.1:1"\n')).check_reachable("bulk")
+    for elsewhere in ('[lanes.s]\nprovider = "ses-smtp"\nregion = "us-east-1"\nendpoint = "http://127.0.0.1:1"\n',):
+        with pytest.raises(Refused, match="public_url"):  # only its limits are asked for on this machine
+            Mailing(configured(tmp_path, elsewhere)).check_reachable("bulk")
     here = Mailing(configured(tmp_path, ""))
     here.check_reachable("bulk")
     assert here.letterhead("bulk").sample.startswith("http://127.0.0.1:8700/u/")

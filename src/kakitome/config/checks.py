@@ -6,11 +6,11 @@ import math
 import re
 
 from kakitome.config.accounts import account_of, asks
-from kakitome.config.mailing import check_mailing
+from kakitome.config.mailing import check_mailing, host_of, stays_here
 from kakitome.config.pacing import paces_of
 from kakitome.config.sendgrid import check_sendgrid, check_sendgrid_events
 from kakitome.config.tables import AccountTable, Config, EventsTable, LaneTable, Table
-from kakitome.config.values import is_loopback, is_safe, milliseconds, place
+from kakitome.config.values import is_loopback, is_safe, milliseconds
 from kakitome.core.errors import ConfigurationError
 
 
@@ -220,11 +220,10 @@ def _check_events(events: EventsTable) -> None:
 
 def _all_loopback(config: Config) -> None:
     for name, lane in config.lanes.items():
-        host = place(lane.endpoint or "")[1] if lane.provider in ("ses", "sendgrid") else lane.host or ""
-        if lane.provider != "outbox" and not is_loopback(host):
+        if not stays_here(lane):
             raise ConfigurationError(
                 f'events.trust = "simulator" takes events that anybody can sign, and lanes.{name} goes to '
-                f"{host or 'a real provider'}.",
+                f"{host_of(lane) or 'a real provider'}.",
                 "Remove events.trust, or point every lane at the simulator on this machine.",
                 key="events.trust",
             )

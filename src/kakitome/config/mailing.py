@@ -11,9 +11,14 @@ from kakitome.core.errors import ConfigurationError
 GENERATIONS = 255
 
 
+def host_of(lane: LaneTable) -> str:
+    """Where its mail goes, by that of `endpoint` and `host` which its mail takes; "" is the provider's own place."""
+    return place(lane.endpoint or "")[1] if lane.provider in ("ses", "sendgrid") else lane.host or ""
+
+
 def stays_here(lane: LaneTable) -> bool:
     """Whether what goes through the lane stays on this machine: a folder, or a server of this machine's."""
-    return lane.provider == "outbox" or is_loopback(place(lane.endpoint or "")[1] or lane.host or "")
+    return lane.provider == "outbox" or is_loopback(host_of(lane))
 
 
 def public_url(config: Config) -> str:

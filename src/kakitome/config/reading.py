@@ -18,7 +18,6 @@ from kakitome.config.checks import checked
 from kakitome.config.tables import Config
 from kakitome.core.errors import ConfigurationError
 
-
 _LISTS = ("route", "topics", "keys", "sendgrid_keys")
 
 

@@ -88,7 +88,7 @@ class Events(Clauses):
         """Of siblings that went in one request every event names all; it belongs to its recipient's, newest or not, and
         one for nobody of them to nobody."""
         first, second = await w.claim(*await w.admit("a@example.jp", "b@example.jp"))
-        both = {
+        both: dict[str, Any] = {
             "message": f"{message_text(first.id)} {message_text(second.id)}",
             "attempt": f"{first.fence} {second.fence}",
         }
