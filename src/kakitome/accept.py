@@ -140,7 +140,7 @@ async def _from_template(request: MessageRequest, stream_sender: str | None, des
     if template is None:
         raise NotFound(f"There is no template {request.template!r}.", "kakitome template list shows those there are.")
     try:
-        preview = desk.renderer.preview(
+        preview = desk.renderer.of(request.stream).preview(
             template, _texts(request.variables), parse_mailbox([*request.to, *request.cc, *request.bcc][0])
         )
     except TemplateError as error:

@@ -28,6 +28,9 @@ from kakitome.core.message import Admitted
 from kakitome.core.policy import Kind, Policy
 from kakitome.core.submission import MOST_RECIPIENTS, MessageRequest
 from kakitome.core.template import TemplateSource
+from kakitome.core.unsubscribe import Letterhead
+from kakitome.rendering.renderer import TemplateRenderer
+from kakitome.rendering.stationery import Stationery
 
 NOW = datetime.fromtimestamp(START / 1000, UTC)
 JST = timezone(timedelta(hours=9))
@@ -282,6 +285,29 @@ def test_a_template_is_run_dry() -> None:
     assert "name" in str(answer)
     assert shop.book.messages == {}
     assert isinstance(from_template({"name": "Aoi"})[1], Admitted)
+
+
+def test_a_template_may_say_who_the_streams_owner_is() -> None:
+    """`sender_…` is each stream's own: taken where its owner has one, refused where nobody has."""
+
+    async def secret() -> bytes:
+        return b"a secret"
+
+    def letterhead(stream: str) -> Letterhead:
+        given = {"sender_name": "Kakitome Inn"} if stream == "inn" else {}
+        return Letterhead(public="https://mail.example.com", given=given)
+
+    async def run() -> None:
+        shop = Workshop()
+        shop.renderer = TemplateRenderer(shop.ledger.templates, shop.ledger.messages, Stationery(letterhead, secret))
+        source = TemplateSource(name="hello", sender="t@example.com", subject="Hello", text="{{ sender_name }}\n")
+        await shop.ledger.templates.put("hello", "d", msgspec.json.encode(source), START)
+        mail = {"subject": None, "text": None, "sender": None, "template": "hello"}
+        assert isinstance(await one(shop, stream="inn", **mail), Admitted)
+        nobodys = await one(shop, stream="other", **mail)
+        assert isinstance(nobodys, TemplateError) and "sender_name" in str(nobodys)
+
+    asyncio.run(run())
 
 
 def test_what_a_template_makes_of_its_variables_must_be_a_mail() -> None:

@@ -19,6 +19,10 @@ class Renderer(Protocol):
         """
         ...
 
+    def of(self, stream: str) -> Renderer:
+        """The same, where `needs` and `preview` are this stream's: it knows what the stream's mails are given."""
+        ...
+
     def needs(self, template: TemplateVersion) -> frozenset[str]:
         """The variables that the template reads."""
         ...
