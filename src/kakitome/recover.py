@@ -17,7 +17,9 @@ from dataclasses import dataclass, field
 import msgspec
 
 from kakitome.core.errors import NotFound, StateError
+from kakitome.core.evidence import NO_PROOF
 from kakitome.core.ids import MessageId, SubmissionId, from_text, message_text
+from kakitome.core.lane import Lane
 from kakitome.core.lifecycle import Cause, State
 from kakitome.core.message import AttemptView, MessageView, Run
 from kakitome.core.outcome import STOPS, Unavailability
@@ -170,8 +172,9 @@ class Chosen:
     expired: list[MessageView] = field(default_factory=list)
 
 
-async def choose(choice: Choice, ledger: Ledger) -> Chosen:
-    """Raises `NotFound` for an id or campaign that is not there."""
+async def choose(choice: Choice, ledger: Ledger, now: int) -> Chosen:
+    """What gave up and is past its date by `now` counts as expired: nobody wants it any more. Raises `NotFound` for an
+    id or campaign that is not there."""
     states = (State.DEAD, State.UNRESOLVED, State.EXPIRED)
     if choice.ids:
         cases = await _with_reasons(await _named(choice.ids, ledger), ledger)
@@ -183,11 +186,16 @@ async def choose(choice: Choice, ledger: Ledger) -> Chosen:
             continue
         if case.view.state is State.UNRESOLVED:
             chosen.unresolved.append(case.view)
-        elif case.view.state is State.EXPIRED and not choice.include_expired:
+        elif not choice.include_expired and _is_stale(case.view, now):
             chosen.expired.append(case.view)
         elif case.view.state in states:
             chosen.views.append(case.view)
     return chosen
+
+
+def _is_stale(view: MessageView, now: int) -> bool:
+    past = view.expires is not None and view.expires <= now
+    return view.state is State.EXPIRED or (view.state is State.DEAD and past)
 
 
 async def _named(ids: Sequence[str], ledger: Ledger) -> list[MessageView]:
@@ -225,8 +233,8 @@ class DoubtView(msgspec.Struct, frozen=True, kw_only=True):
     known: str
 
 
-async def doubts(ledger: Ledger) -> list[DoubtView]:
-    """Unresolved ones, and those that are still being found out."""
+async def doubts(ledger: Ledger, lanes: Mapping[str, Lane]) -> list[DoubtView]:
+    """Unresolved ones, and those that are still being found out. `lanes`: those that are configured, by name."""
     cases = await _cases(ledger, (State.UNRESOLVED, State.IN_DOUBT))
     return [
         DoubtView(
@@ -234,16 +242,19 @@ async def doubts(ledger: Ledger) -> list[DoubtView]:
             reason=case.reason,
             lane=case.attempt.lane if case.attempt else "",
             begun=case.attempt.begun if case.attempt else 0,
-            known=await _known(case.view, ledger),
+            known=await _known(case, lanes, ledger),
         )
         for case in cases
     ]
 
 
-async def _known(view: MessageView, ledger: Ledger) -> str:
-    if view.state is not State.UNRESOLVED:
+async def _known(case: _Case, lanes: Mapping[str, Lane], ledger: Ledger) -> str:
+    lane = lanes.get(case.attempt.lane) if case.attempt else None
+    if lane is None or not lane.provable:  # one that is configured no more is looked at by nobody
+        return NO_PROOF
+    if case.view.state is not State.UNRESOLVED:
         return "Events are being waited for."
-    notes = [e.data.get("note") for e in await ledger.journal.of(view.id) if e.kind == Cause.DEADLINE]
+    notes = [e.data.get("note") for e in await ledger.journal.of(case.view.id) if e.kind == Cause.DEADLINE]
     return str(notes[-1]) if notes and notes[-1] else "Nothing that proves or disproves it."
 
 

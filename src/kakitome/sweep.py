@@ -10,7 +10,7 @@ from contextlib import suppress
 
 from kakitome.core import decide
 from kakitome.core.errors import StateError
-from kakitome.core.evidence import Verdict, judge, residual
+from kakitome.core.evidence import NO_PROOF, Verdict, judge, residual
 from kakitome.core.lane import Lane, is_canary
 from kakitome.core.lifecycle import OPEN, Cause
 from kakitome.core.policy import InDoubt
@@ -77,7 +77,7 @@ async def _look(ledger: Ledger, doubt: Doubt, lane: Lane | None, now: int) -> bo
         await ledger.sweeps.look_again([doubt.id], now + max(1, lane.horizons.quiet // LOOKS))
         return silent
     if cause is Cause.DEADLINE and not lane.provable:
-        note = "This lane has no events: nothing can prove what became of the attempt."
+        note = NO_PROOF
     await ledger.messages.resolve([doubt.id], cause, "sweep", note, now)
     if cause is Cause.DEADLINE and is_canary(doubt.stream):
         await ledger.messages.resolve([doubt.id], Cause.PERSON_CLOSED, "sweep", "Nobody waits for a canary.", now)

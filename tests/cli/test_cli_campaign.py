@@ -18,6 +18,7 @@ from terminal import SENDER, Terminal, recipients, ses, sums
 from kakitome.app import opened
 from kakitome.campaign import open_run, take_in
 from kakitome.config import load
+from kakitome.core.evidence import NO_PROOF
 from kakitome.lists import open_list
 from kakitome_simulator.remote import Remote
 
@@ -185,6 +186,20 @@ def test_what_gave_up_is_recovered_once(provider: Remote, tmp_path: Path, capsys
     assert terminal.start(path)["rows"]["sent"] == 4
     assert len(recipients(provider)) == 4
     assert terminal.run("ledger", "verify").code == 0
+
+
+def test_a_lane_that_proves_nothing_says_so(
+    provider: Remote, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Plain SMTP: no event is waited for, and `doubt list` says in a sentence that no proof is possible."""
+    terminal = Terminal(tmp_path, capsys, ses(provider).replace('"ses-smtp"', '"smtp"'))
+    terminal.put()
+    provider.faults(["lose_reply@count=1"])
+    assert terminal.start(terminal.list(2), code=3)["rows"]["unresolved"] == 1
+    [doubt] = terminal.json("doubt", "list", code=3)["doubts"]
+    assert (doubt["state"], doubt["known"]) == ("unresolved", NO_PROOF)
+    assert NO_PROOF.startswith("No proof is possible") and NO_PROOF in terminal.run("doubt", "list").out
+    assert NO_PROOF in terminal.run("explain", doubt["recipient"]).out
 
 
 def test_a_doubt_is_decided_by_a_person(sending: Terminal, provider: Remote) -> None:

@@ -57,7 +57,7 @@ async def recover(args: Namespace, out: Out) -> int:
     async with session.instance(args, out) as instance:
         if args.campaign:
             await campaign(args.campaign, instance.ledger)
-        chosen = await verb.choose(choice, instance.ledger)
+        chosen = await verb.choose(choice, instance.ledger, instance.clock.now())
         views = chosen.views
         if not args.dry_run:
             moved = await verb.decide(views, args.close, session.who(args), args.note, instance.ledger, instance.clock)
@@ -94,7 +94,7 @@ def _recovered(views: list[MessageView], chosen: verb.Chosen, args: Namespace, o
 
 async def doubts(args: Namespace, out: Out) -> int:
     async with session.instance(args, out) as instance:
-        found = await verb.doubts(instance.ledger)
+        found = await verb.doubts(instance.ledger, instance.lanes)
     unresolved = [one for one in found if one.view.state is State.UNRESOLVED]
     if out.json:
         out.document({"doubts": [_doubt(one) for one in found]})

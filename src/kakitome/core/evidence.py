@@ -14,6 +14,12 @@ import msgspec
 LEAST_NEIGHBOURS = 20
 STREAK = 1_000
 
+NO_PROOF = (
+    "No proof is possible: the lane's provider does not tell what became of each mail, so only its reply was "
+    "evidence. Ask the recipient."
+)
+"""What is known of a doubt on a lane without events; said to people."""
+
 
 class LaneRecord(msgspec.Struct, frozen=True):
     """What the ledger knows of a lane's events around one attempt in doubt.
