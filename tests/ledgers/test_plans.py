@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from kakitome.core.policy import Policy
-from kakitome.ledgers.sqlite import claims, reads, resolution, runs, workers
+from kakitome.ledgers.sqlite import claims, reads, records, resolution, runs, workers
 from kakitome.ledgers.sqlite.connection import Db, connect, migrate
 from kakitome.ports.messages import OUTCOMES
 from kakitome.testing.ledger_world import START
@@ -70,6 +70,11 @@ def test_the_paces_of_a_run_are_found_one_step_for_each(db: Db) -> None:
     assert workers.paces(db, run, 30_000) == ["", "au", "docomo"]
     assert workers.paces(db, run, 0) == []
     assert next(hundreds) < 20
+
+
+def test_who_paused_a_run_is_found_by_the_run(db: Db) -> None:
+    """However much else the journal has."""
+    assert _plan(db, records.PAUSED) == ["SEARCH journal USING INDEX journal_paused (run=?)"]
 
 
 def _plan(db: Db, sql: str) -> list[str]:

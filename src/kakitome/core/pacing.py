@@ -158,6 +158,11 @@ def quota_left(quota: int | None, used: int, providers_figure: int | None) -> in
     return max(0, quota - max(used, providers_figure or 0))
 
 
+def is_news(known: int, until: int) -> bool:
+    """Whether the end of a parking has moved so far that it is written anew (ms): who is parked asks all the time."""
+    return abs(until - known) >= 60_000
+
+
 class Paces:
     """Which pace an address has: that of its domain, if one was configured. Subdomains have none of their parents'."""
 

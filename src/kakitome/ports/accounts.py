@@ -59,6 +59,16 @@ class GateState(msgspec.Struct, frozen=True):
     strikes: int = 1
 
 
+class Parking(msgspec.Struct, frozen=True):
+    """The account's quota is used up: for lists, or also for single mails (`lists` False), since when and until when
+    (ms). Nothing is stopped by it: whoever asks is asked to come again, and goes on as soon as there is room."""
+
+    account: str
+    lists: bool
+    since: int
+    until: int
+
+
 class Accounts(Protocol):
     """One method is one atomic change. A gate is `account:NAME` or `lane:NAME`."""
 
@@ -70,6 +80,8 @@ class Accounts(Protocol):
         - Lists get slots that begin within a quarter of a second while transactional mail asked for the account's
           within the last ten seconds, and leave it `reserve` of the quota.
         - The quota holds in every rolling 24 hours: a quarter of an hour counts until its last moment is a day old.
+          Who gets nothing because of it is `parked` until something is granted and more is left: one entry (`parked`)
+          and one at its end (`unparked`), however often it was asked meanwhile.
         - Behind a stop whose time is over the gate is half open: one slot (`Grant.probe`) to whoever may probe, and
           nothing to anybody until that is known to have `passed`, was stopped again, or `probe_ms` is over.
         - A lane that has come back takes little at first, twice as much each minute (reason `returning`: another
@@ -106,6 +118,10 @@ class Accounts(Protocol):
 
     async def stopped(self, now: int) -> list[GateState]:
         """The gates that do not work as they should: stopped, or half open (`until` is over) and not proved yet."""
+        ...
+
+    async def parked(self, now: int) -> list[Parking]:
+        """The accounts whose quota is used up, as far as anybody has asked for more of it."""
         ...
 
     async def report(self, account: str, used: int, now: int) -> None:

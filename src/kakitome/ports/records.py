@@ -8,7 +8,7 @@ from typing import Protocol
 import msgspec
 
 from kakitome.core.event import Event
-from kakitome.core.ids import MessageId
+from kakitome.core.ids import MessageId, RunId
 from kakitome.core.message import Entry
 
 
@@ -104,9 +104,9 @@ class Events(Protocol):
 
         Commutative and idempotent: any order, any repetition gives the same ledger (but for which of several events
         is named as a suppression's reason: the first that came). What the events call for is `core.suppression`'s to
-        say, with the transient limit that the ledger was opened with. An event belongs to the attempt that it names; where
-        that was lost, to the one with its provider id, and where several messages share that, to its recipient's. An
-        event that comes before its attempt's reply counts as soon as that is there. Every event writes its entry:
+        say, with the transient limit that the ledger was opened with. An event belongs to the attempt that it names;
+        where that was lost, to the one with its provider id, and where several messages share that, to its recipient's.
+        An event that comes before its attempt's reply counts as soon as that is there. Every event writes its entry:
         `event`, or `event_unmatched`.
         """
         ...
@@ -121,6 +121,10 @@ class Journal(Protocol):
 
     async def of(self, message: MessageId) -> list[Entry]:
         """The entries about this one message (batches are found through its attempts)."""
+        ...
+
+    async def paused(self, run: RunId) -> Entry | None:
+        """How this run came to be paused the last time: by a person (`campaign_paused`) or by the guard."""
         ...
 
     async def note(self, kind: str, data: dict[str, object], now: int) -> None:

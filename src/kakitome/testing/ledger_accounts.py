@@ -7,7 +7,7 @@ from random import Random
 from typing import Any
 
 from kakitome.core.pacing import QUOTA_BUCKET, Grant
-from kakitome.ports.accounts import Limits, Wanted
+from kakitome.ports.accounts import Limits, Parking, Wanted
 from kakitome.testing.ledger_world import DAY, HOUR, Clauses, World, clause
 
 
@@ -104,6 +104,38 @@ class Accounts(Asking):
         assert (await self._slots(w, 1, quota=5)).count == 0
         w.now += 1
         assert (await self._slots(w, 1, quota=5)).count == 1
+
+    @clause
+    async def test_a_used_up_quota_is_noted_once(self, w: World) -> None:
+        """It stops nothing and is over by itself: one entry for one parking, however often it was asked, and one at
+        its end. A list that waits is no news of single mails; where a list goes again, single mails do."""
+        limits, accounts = Limits(quota=10, reserve=0.3), w.ledger.accounts
+        await self._of(w, "a", limits, 50)
+        assert await accounts.parked(w.now) == []
+        until = (await self._of(w, "a", limits, 1)).until
+        began, w.now = w.now, w.now + 250
+        await self._of(w, "a", limits, 1)
+        assert await accounts.parked(w.now) == [Parking("a", True, began, until)]
+        assert (await self._of(w, "a", limits, 2, transactional=True)).count == 2
+        await self._of(w, "a", limits, 1, transactional=True)
+        await self._of(w, "a", limits, 1, transactional=True)
+        assert [p.lists for p in await accounts.parked(w.now)] == [True, False]
+        assert (await accounts.stopped(w.now), await accounts.parked(until)) == ([], [])
+        assert (await self._of(w, "a", Limits(quota=15), 5)).count == 5
+        assert len(await accounts.parked(w.now)) == 2, "what came was taken at once, and nothing is left"
+        assert (await self._of(w, "a", Limits(quota=20), 3)).count == 3
+        assert await accounts.parked(w.now) == []
+        entries = [(e.kind, e.data["lists"]) for e in await w.journal()]
+        assert entries == [("parked", True), ("parked", False), ("unparked", True), ("unparked", False)]
+
+    @clause
+    async def test_a_quota_that_is_no_more_parks_nobody(self, w: World) -> None:
+        """Taken out of the configuration, or only moved: the note follows."""
+        await self._slots(w, 5, quota=5)
+        await self._slots(w, 1, quota=5)
+        assert len(await w.ledger.accounts.parked(w.now)) == 1
+        assert (await self._slots(w, 1)).count == 1
+        assert await w.ledger.accounts.parked(w.now) == []
 
     @clause
     async def test_what_was_not_begun_is_no_part_of_the_quota(self, w: World) -> None:

@@ -305,6 +305,8 @@ class Campaigns(Clauses):
             "campaign_running",
             "campaign_paused",
         ]
+        assert await w.ledger.journal.paused(run) == entries[-1]
+        assert await w.ledger.journal.paused(RunId(run + 1)) is None
         for id in await w.ledger.messages.due(run, 10, w.now):
             assert named(entries, id) == ["accepted"]
         await w.move(run, "cancelled")

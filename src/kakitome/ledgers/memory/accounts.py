@@ -15,13 +15,14 @@ from kakitome.core.pacing import (
     QUOTA_BUCKETS,
     Grant,
     grant,
+    is_news,
     lists_quota,
     quota_left,
     room,
     spend,
 )
 from kakitome.ledgers.memory.book import AccountBook, Book, PaceBook
-from kakitome.ports.accounts import GateState, Limits, Wanted
+from kakitome.ports.accounts import GateState, Limits, Parking, Wanted
 
 
 class MemoryAccounts:
@@ -37,7 +38,7 @@ class MemoryAccounts:
         count = 1 if half_open else wanted.count
         left = quota_left(_quota(wanted), _used(own, now), _reported(own, now))
         if left == 0:
-            return Grant(0, until=_frees(own, now), reason="quota")
+            return self._park(wanted, _frees(own, now), now)
         paces = self._paces(wanted, rate, now, is_probe=bool(half_open))
         for reason, pace, mails in paces:
             fits, until = room(mails, pace.spent, now)
@@ -49,10 +50,30 @@ class MemoryAccounts:
         for _, pace, mails in paces:
             if granted.count:
                 pace.spent = spend(mails, pace.spent, now, granted.count)
+        if granted.count and (left is None or granted.count < left):
+            self._lift(wanted, now)
         if half_open and granted.count:
             self._book.probes |= dict.fromkeys((gate.gate for gate in half_open), now + wanted.probe_ms)
             granted = msgspec.structs.replace(granted, probe=True)
         return granted
+
+    def _park(self, wanted: Wanted, until: int, now: int) -> Grant:
+        key, lists = (wanted.account, wanted.transactional), not wanted.transactional
+        known = self._book.parking.get(key)
+        if known is None:
+            self._book.parking[key] = Parking(wanted.account, lists, now, until)
+            self._book.enter(now, "parked", account=wanted.account, lists=lists, until=until)
+        elif is_news(known.until, until):
+            self._book.parking[key] = msgspec.structs.replace(known, until=until)
+        return Grant(0, until=until, reason="quota")
+
+    def _lift(self, wanted: Wanted, now: int) -> None:
+        """Where a list may go, single mails may; not the other way round."""
+        for transactional in (False, True) if not wanted.transactional else (True,):
+            known = self._book.parking.pop((wanted.account, transactional), None)
+            if known is not None:
+                parked = now - known.since
+                self._book.enter(now, "unparked", account=known.account, lists=known.lists, parked_ms=parked)
 
     def _gates(self, wanted: Wanted) -> list[GateState]:
         both = (f"account:{wanted.account}", f"lane:{wanted.lane}")
@@ -145,6 +166,9 @@ class MemoryAccounts:
 
     async def stopped(self, now: int) -> list[GateState]:
         return sorted(self._book.gates.values(), key=lambda gate: gate.gate)
+
+    async def parked(self, now: int) -> list[Parking]:
+        return [self._book.parking[key] for key in sorted(self._book.parking) if self._book.parking[key].until > now]
 
     async def report(self, account: str, used: int, now: int) -> None:
         own = self._book.accounts.setdefault(account, AccountBook())

@@ -16,7 +16,7 @@ from kakitome.core.lifecycle import Cause, Need, State, move
 from kakitome.core.message import Entry, Run
 from kakitome.core.pacing import Paced
 from kakitome.core.suppression import TransientLimit
-from kakitome.ports.accounts import GateState
+from kakitome.ports.accounts import GateState, Parking
 from kakitome.ports.records import Released, Suppression, TemplateVersion
 from kakitome.ports.workers import WorkerRecord
 
@@ -156,6 +156,7 @@ class Book:
         self.workers: dict[str, WorkerRecord] = {}
         self.accounts: dict[str, AccountBook] = {}
         self.gates: dict[str, GateState] = {}
+        self.parking: dict[tuple[str, bool], Parking] = {}
         self.probes: dict[str, int] = {}  # by gate: until when others wait for its probe
         self.paces: dict[str, PaceBook] = {}  # by `pace:NAME` or `lane:NAME`
         self.templates: list[TemplateVersion] = []

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from kakitome.core.errors import NotFound
-from kakitome.core.ids import MessageId
+from kakitome.core.ids import MessageId, RunId
 from kakitome.core.message import Entry
 from kakitome.ledgers.memory.book import Book
 from kakitome.ports.records import TemplateVersion
@@ -51,6 +51,10 @@ class MemoryJournal:
 
     async def of(self, message: MessageId) -> list[Entry]:
         return [entry for entry in self._book.journal if entry.message == message]
+
+    async def paused(self, run: RunId) -> Entry | None:
+        kinds = ("campaign_paused", "guard_paused")
+        return next((e for e in reversed(self._book.journal) if e.run == run and e.kind in kinds), None)
 
     async def note(self, kind: str, data: dict[str, object], now: int) -> None:
         self._book.note(now, kind, data)

@@ -20,7 +20,7 @@ from kakitome.core.pacing import (
     room,
     spend,
 )
-from kakitome.ledgers.sqlite import gates
+from kakitome.ledgers.sqlite import gates, parking
 from kakitome.ledgers.sqlite.connection import Db, one
 from kakitome.ports.accounts import Wanted
 
@@ -53,6 +53,8 @@ def unlimited(db: Db, wanted: Wanted, now: int) -> Grant | None:
         return None
     if _rate(wanted, _account(db, wanted.account), now) is not None or _paces(db, wanted, None, now):
         return None
+    if parking.is_parked(db, wanted):  # by a quota that it had until now
+        return None
     return grant(wanted.count, None, Paced(), now, wanted.group)[0]
 
 
@@ -62,7 +64,9 @@ def slots(db: Db, wanted: Wanted, now: int) -> Grant:
         return refusal
     left = _quota_left(db, wanted, now)
     if left is not None and left <= 0:
-        return Grant(0, until=_frees(db, wanted.account, now), reason="quota")
+        until = _frees(db, wanted.account, now)
+        parking.park(db, wanted, until, now)
+        return Grant(0, until=until, reason="quota")
     own = _account(db, wanted.account)
     rate = _rate(wanted, own, now)
     paces = _paces(db, wanted, rate, now, is_probe=bool(half_open))
@@ -76,6 +80,8 @@ def slots(db: Db, wanted: Wanted, now: int) -> Grant:
     granted = _grant(db, own, wanted, rate, count if left is None else min(count, left), now)
     if granted.count:
         _spend(db, paces, granted.count, now)
+        if left is None or granted.count < left:
+            parking.lift(db, wanted, now)
         if half_open:
             gates.probe(db, half_open, now + wanted.probe_ms)
             return msgspec.structs.replace(granted, probe=True)

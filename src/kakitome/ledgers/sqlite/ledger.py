@@ -214,6 +214,9 @@ class _Journal(_Part):
     async def of(self, message: MessageId) -> list[Entry]:
         return await self._read(lambda db: records.journal_of(db, message))
 
+    async def paused(self, run: RunId) -> Entry | None:
+        return await self._read(lambda db: records.paused(db, run))
+
     async def note(self, kind: str, data: dict[str, object], now: int) -> None:
         await self._write(lambda db: book.note(db, now, kind, data))
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from kakitome.core.pacing import Grant
-from kakitome.ledgers.sqlite import accounts, gates
+from kakitome.ledgers.sqlite import accounts, gates, parking
 from kakitome.ledgers.sqlite.threads import Thread
-from kakitome.ports.accounts import GateState, Wanted
+from kakitome.ports.accounts import GateState, Parking, Wanted
 
 
 class SqliteAccounts:
@@ -35,6 +35,9 @@ class SqliteAccounts:
 
     async def stopped(self, now: int) -> list[GateState]:
         return await self._read(gates.stopped)
+
+    async def parked(self, now: int) -> list[Parking]:
+        return await self._read(lambda db: parking.parked(db, now))
 
     async def report(self, account: str, used: int, now: int) -> None:
         await self._write(lambda db: accounts.report(db, account, used, now))

@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from kakitome.core.errors import NotFound
-from kakitome.core.ids import MessageId
+from kakitome.core.ids import MessageId, RunId
 from kakitome.core.message import Entry
 from kakitome.ledgers.sqlite.book import enter
 from kakitome.ledgers.sqlite.connection import Db, as_json
@@ -138,3 +138,14 @@ def read_journal(db: Db, after: int, n: int) -> list[Entry]:
 
 def journal_of(db: Db, message: MessageId) -> list[Entry]:
     return [_entry(row) for row in db.execute("select * from journal where message = ? order by seq", (message,))]
+
+
+def paused(db: Db, run: RunId) -> Entry | None:
+    row = db.execute(PAUSED, (run,)).fetchone()
+    return None if row is None else _entry(row)
+
+
+# Through an index of its own (`journal_paused`), which SQLite takes only for a condition in the same words.
+PAUSED = """
+select * from journal where run = ? and kind in ('campaign_paused', 'guard_paused') order by seq desc limit 1
+"""

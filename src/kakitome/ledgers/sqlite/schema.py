@@ -193,4 +193,14 @@ insert into alert_run select run, null, (select max(at) from journal) from runna
 insert into meta select 'alert_cursor', coalesce(max(seq), 0) from journal;
 """
 
-MIGRATIONS: tuple[str, ...] = (FIRST, SUPPRESSING, GUARD, FIGURES, PACING, ALERTS)
+PARKING = """
+-- Whose day's quota is used up, for lists or for single mails, since when and until when: a note, it stops nothing.
+create table parking (
+  account text, transactional integer, since integer not null, until integer not null,
+  primary key (account, transactional)
+) strict, without rowid;
+-- Who paused a run.
+create index journal_paused on journal (run, seq) where kind in ('campaign_paused', 'guard_paused');
+"""
+
+MIGRATIONS: tuple[str, ...] = (FIRST, SUPPRESSING, GUARD, FIGURES, PACING, ALERTS, PARKING)
