@@ -14,8 +14,12 @@ from kakitome import verdict
 from kakitome.app import Instance, opened
 from kakitome.config import load
 from kakitome.core.event import BounceClass, Event, EventKind, Permanence
+from kakitome.core.ids import MessageId, from_text
+from kakitome.core.lifecycle import Cause
+from kakitome.core.message import Settlement
 from kakitome.ingest import ingest
-from kakitome.recover import LATE, unsent
+from kakitome.ports.workers import WorkerRecord
+from kakitome.recover import LATE, Choice, choose, unsent
 from kakitome_simulator.remote import Remote
 
 READER = "reader0@example.com"
@@ -181,6 +185,27 @@ def test_what_expired_can_be_recovered_on_request(here: Terminal) -> None:
     assert here.json("recover", "--id", id)["expired"] == [id]
     assert [m["id"] for m in here.json("recover", "--id", id, "--include-expired")["queued"]] == [id]
     assert here.json("explain", READER)["status"] == "queued"
+
+
+def test_what_gave_up_and_is_past_its_date_is_left_out_too(here: Terminal) -> None:
+    """A booking that gave up and whose day is over goes only if a person asks for what expired."""
+    words = ("--from", SENDER, "--subject", "x", "--text", "y", "--to", READER, "--expires-at", "2099-01-01T00:00:00Z")
+    id = here.json("send", *words)["messages"][0]["id"]
+
+    async def give_up(instance: Instance) -> None:
+        ledger, now = instance.ledger, instance.clock.now()
+        message = MessageId(from_text("msg", id))
+        worker = WorkerRecord("w", "h", "b", now)
+        await ledger.workers.begin(worker)
+        (claimed,) = await ledger.messages.claim([message], "w", "outbox", now + 60_000, now)
+        await ledger.messages.settle([Settlement(id=message, fence=claimed.fence, cause=Cause.EXHAUSTED)], now)
+        for hour, stale in ((now, False), (4_100_000_000_000, True)):
+            chosen = await choose(Choice(ids=[id]), ledger, hour)
+            assert [view.id for view in (chosen.expired if stale else chosen.views)] == [message]
+        asked = await choose(Choice(ids=[id], include_expired=True), ledger, 4_100_000_000_000)
+        assert [view.id for view in asked.views] == [message]
+
+    within(here, give_up)
 
 
 def test_late_mail_is_unsent(here: Terminal) -> None:
