@@ -1,9 +1,9 @@
-"""Keeping to what the provider allows. It raises and lowers an account's rate and quota at will: they are read, once a
-minute, and never guessed.
+"""Keeping to what the provider allows. It raises and lowers an account's rate and quota at will: they are read again and
+again, and never guessed.
 
     Followed      an account whose limits are the provider's to say
     allowed       a lane, with what is known of its account
-    Allowances    what was read last, and what follows: pace and quota, the sandbox, a stop
+    Allowances    what was read last, and what follows: pace and quota, the sandbox, a stop and its end
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Mapping
+from math import inf
 
 import msgspec
 
@@ -23,19 +24,20 @@ from kakitome.ports.limits import AccountLimits, LimitsSource, LimitsUnread
 
 log = logging.getLogger("kakitome.allowance")
 
-EVERY = 60.0  # seconds between two looks
+EVERY = 60.0  # seconds between two looks, if the configuration does not say
 CAREFUL = 1.0  # recipients a second before the first look: the sandbox's pace, which every account has
 SWITCHED_OFF = "The provider has switched sending off for this account."
 
 
 class Followed(msgspec.Struct, frozen=True, kw_only=True):
     """`rate` and `quota` say which of the two the provider says; the other one is a number of the configuration.
-    `careful`: before they were read the sandbox's pace holds, else none."""
+    `careful`: before they were read the sandbox's pace holds, else none. `every`: seconds between two looks."""
 
     source: LimitsSource
     rate: bool = True
     quota: bool = True
     careful: bool = True
+    every: float = EVERY
 
 
 def allowed(lane: Lane, followed: Followed, known: AccountLimits | None) -> Lane:
@@ -77,11 +79,15 @@ class Allowances:
         return lane if followed is None else allowed(lane, followed, self._known.get(lane.account))
 
     async def follow(self) -> None:
-        """Look now and every minute, until cancelled."""
-        while self._followed:
-            await asyncio.gather(*(self._look(account) for account in self._followed))
-            self.looked.set()
-            await self._clock.sleep(EVERY)
+        """Look now and again and again, each account in its own time, until cancelled."""
+        await asyncio.gather(*(self._look(account) for account in self._followed))
+        self.looked.set()
+        await asyncio.gather(*(self._again(account, followed.every) for account, followed in self._followed.items()))
+
+    async def _again(self, account: str, every: float) -> None:
+        while True:
+            await self._clock.sleep(every)
+            await self._look(account)
 
     async def _look(self, account: str) -> None:
         """Whatever goes wrong here, the last figures stay and the next look comes."""
@@ -90,7 +96,7 @@ class Allowances:
             before = self._known.get(account)
             self._known[account] = known
             self._complained.discard(account)
-            await self._heed(account, known, was_sandboxed=before is not None and before.sandbox)
+            await self._heed(account, known, before)
         except LimitsUnread as error:
             self._complain(account, error)
         except KakitomeError as error:
@@ -112,12 +118,13 @@ class Allowances:
         else:
             log.info("%s Until then nothing here paces its mail.", error)
 
-    async def _heed(self, account: str, known: AccountLimits, was_sandboxed: bool) -> None:
+    async def _heed(self, account: str, known: AccountLimits, before: AccountLimits | None) -> None:
         ledger, now = self._ledger, self._clock.now()
         if known.used is not None:
             await ledger.accounts.report(account, known.used, now)
         await self._gate(account, known, now)
-        if known.sandbox and not was_sandboxed:
+        await self._reopen(account, known, before, now)
+        if known.sandbox and not (before is not None and before.sandbox):
             log.warning("%s", sandboxed(account, known))
             await ledger.journal.note("sandbox", {"account": account, "quota": known.quota, "rate": known.rate}, now)
 
@@ -133,3 +140,21 @@ class Allowances:
         if any((stop.gate, stop.reason, stop.detail) == ours for stop in await accounts.stopped(now)):
             await accounts.resume(gate, "provider", now)
             log.info("The provider has switched sending on again for the account %r.", account)
+
+    async def _reopen(self, account: str, known: AccountLimits, before: AccountLimits | None, now: int) -> None:
+        """What the provider refused before it gave more goes on with its word, not with the next trial. Once for each
+        change of its word: where that and its answers do not agree, the trials find out."""
+        over = set()
+        if not known.sandbox and (before is None or before.sandbox):
+            over.add(Unavailability.SANDBOX)
+        if _left(known) > max(0, _left(before) if before else 0):
+            over.add(Unavailability.QUOTA)
+        accounts, gate = self._ledger.accounts, f"account:{account}"
+        for stop in await accounts.stopped(now) if over else ():
+            if stop.gate == gate and stop.reason in over and stop.until is not None:
+                await accounts.resume(gate, "provider", now)
+                log.info("The provider allows more again: mail of the account %r goes on.", account)
+
+
+def _left(known: AccountLimits) -> float:
+    return inf if known.quota is None else known.quota - (known.used or 0)

@@ -117,6 +117,7 @@ def followed_of(config: Config, lanes: Mapping[str, Lane], clock: Clock) -> dict
                 quota=quota,
                 # By SMTP one may send without the keys of the API: what nobody asked for must slow nobody down.
                 careful=table.provider == "ses" or limits.rate == "provider",
+                every=milliseconds(limits.look, f"accounts.{lane.account}.look") / 1000,
             )
     return found
 

@@ -6,6 +6,7 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from typing import Any
 
 import msgspec
 import pytest
@@ -78,7 +79,7 @@ async def until(true: Callable[[], object]) -> None:
 class Follower:
     """Allowances that are followed, in a ledger in memory. `minute` lets one pass, to the end of its look."""
 
-    def __init__(self, provider: Provider, **how: bool) -> None:
+    def __init__(self, provider: Provider, **how: Any) -> None:
         self.provider = provider
         self.clock = StillClock()
         self.ledger = MemoryLedger()
@@ -104,7 +105,7 @@ class Follower:
 
 
 @asynccontextmanager
-async def following(says: AccountLimits | Exception = USUAL, /, **how: bool) -> AsyncIterator[Follower]:
+async def following(says: AccountLimits | Exception = USUAL, /, **how: Any) -> AsyncIterator[Follower]:
     """Behind its first look."""
     follower = Follower(Provider(says), **how)
     task = asyncio.create_task(follower.allowances.follow())
@@ -294,6 +295,47 @@ def test_the_sandbox_is_told_before_the_first_mail(caplog: pytest.LogCaptureFixt
 
     assert asyncio.run(run()) == ["sandbox", "sandbox"]
     assert "only verified recipients, 200 a day, 1 a second" in caplog.records[0].getMessage()
+
+
+def test_what_the_provider_refused_goes_on_with_its_word() -> None:
+    """Out of the sandbox, or with more quota than before, the account goes on at the next look, once for each word; not
+    while it says the same, and not for a stop of another kind."""
+    full, inside = but(quota=200, used=431), but(sandbox=True, quota=200)
+
+    async def run() -> None:
+        for reason, refused, more in (("quota", full, but(quota=500)), ("sandbox", inside, but(quota=200))):
+            async with following(refused) as it:
+                for stop in (reason, "suspended"):
+                    await it.ledger.accounts.stop(GATE, reason, it.clock.now() + HOUR, "", it.clock.now())
+                    await it.minute()
+                    assert await it.gates() == [(GATE, reason)]
+                    await it.minute(more)
+                    assert await it.gates() == []
+                    await it.minute(refused)
+                    await it.ledger.accounts.stop(GATE, stop, it.clock.now() + HOUR, "", it.clock.now())
+                assert await it.gates() == [(GATE, "suspended")]
+                await it.minute(more)
+                assert await it.gates() == [(GATE, "suspended")]
+                await it.ledger.accounts.resume(GATE, "aya", it.clock.now())
+                await it.ledger.accounts.stop(GATE, reason, it.clock.now() + HOUR, "", it.clock.now())
+                await it.minute(more)
+                assert await it.gates() == [(GATE, reason)], "it has said so before, and refused all the same"
+
+    asyncio.run(run())
+
+
+def test_each_account_is_asked_in_its_own_time() -> None:
+    """`look` of the configuration."""
+
+    async def run() -> None:
+        async with following(every=5.0) as it:
+            it.clock.pass_by(4.9)
+            await it.looked()
+            assert it.provider.asked == 1
+            it.clock.pass_by(0.1)
+            await until(lambda: it.provider.asked == 2)
+
+    asyncio.run(run())
 
 
 def test_switched_off_stops_the_account_until_it_is_on_again() -> None:

@@ -102,6 +102,8 @@ def _check_account(at: str, account: AccountTable) -> None:
     if not 0 <= account.reserve < 1:
         what = f"{at}.reserve = {account.reserve} is not a share that leaves lists anything."
         raise ConfigurationError(what, "Write a number from 0 to below 1.", key=f"{at}.reserve")
+    if milliseconds(account.look, f"{at}.look") == 0:
+        raise ConfigurationError(f"{at}.look is nothing.", "Write 1m, or 10s.", key=f"{at}.look")
 
 
 def _check_price(at: str, account: AccountTable) -> None:
