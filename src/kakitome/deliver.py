@@ -15,6 +15,8 @@ from contextlib import aclosing
 from dataclasses import dataclass
 from math import inf
 
+import msgspec
+
 from kakitome.core import decide
 from kakitome.core.errors import LedgerUnavailable
 from kakitome.core.lane import Lane, is_canary
@@ -25,7 +27,7 @@ from kakitome.hands import Hands
 from kakitome.packing import packed
 from kakitome.ports.accounts import Limits, Pace, Wanted
 from kakitome.ports.transport import Parcel, Transport
-from kakitome.wire import Permission
+from kakitome.wire import More, Permission
 
 log = logging.getLogger("kakitome.deliver")
 
@@ -52,7 +54,8 @@ async def deliver(run: Run, lane: Lane, transport: Transport, hands: Hands, pace
         return Batch(0)
     # Each span is taken from both clocks at one moment: a wall clock that jumps later moves no slot and no lease.
     asked_at, asked = clock.monotonic(), clock.now()
-    grant = await ledger.accounts.slots(_wanted(run, lane, transport, len(ids), pace), asked)
+    wanted = _wanted(run, lane, transport, len(ids), pace)
+    grant = await ledger.accounts.slots(wanted, asked)
     if not grant.count:
         return Batch(0, grant.until, grant.reason)
     slots = [asked_at + (grant.slot(k) - asked) / 1000 for k in range(grant.count)]
@@ -63,9 +66,12 @@ async def deliver(run: Run, lane: Lane, transport: Transport, hands: Hands, pace
     lease = int(1000 * max(0.0, slots[-1] - claimed_at)) + lane.timeout + lane.margin
     claims = await ledger.messages.claim(ids[: grant.count], hands.worker, lane.name, now + lease, now)
     step("after_claim")
-    wire = Permission(slots if grant.spacing else None, claimed_at + lease / 1000, lane, hands, grant.probe)
+    times, lease_ends, more = slots if grant.spacing else None, claimed_at + lease / 1000, _more(wanted, asked, hands)
+    wire = Permission(times, lease_ends, lane, hands, more, grant.probe, grant.group)
     if claims:
         await _send(run, lane, claims, transport, wire, hands)
+    if grant.probe and not wire.begun:
+        await ledger.accounts.untried(lane.account, lane.name, asked + wanted.probe_ms)
     if lane.quota is not None and wire.begun < grant.count:
         await ledger.accounts.give_back(lane.account, grant.count - wire.begun, asked)
     return Batch(len(claims))
@@ -84,6 +90,22 @@ def _wanted(run: Run, lane: Lane, transport: Transport, count: int, pace: Pace |
         probe=not lane.canary or is_canary(run.stream),
         probe_ms=min(PROBE_LASTS, lane.timeout + lane.margin),
     )
+
+
+def _more(wanted: Wanted, granted: int, hands: Hands) -> More:
+    """Asks for slots in the place of those that were granted then, and missed."""
+
+    async def more(count: int) -> tuple[list[float], float | None]:
+        began, now = hands.clock.monotonic(), hands.clock.now()
+        again = msgspec.structs.replace(wanted, count=count, instead=granted)
+        try:
+            grant = await hands.ledger.accounts.slots(again, now)
+        except LedgerUnavailable:
+            return [], None
+        soon = began + (grant.until - now) / 1000 if grant.reason == "rate" else None
+        return [began + (grant.slot(k) - now) / 1000 for k in range(grant.count)], soon
+
+    return more
 
 
 def _most(run: Run, transport: Transport) -> int:

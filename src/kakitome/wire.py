@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 
 from kakitome.core.lane import Lane
 from kakitome.core.message import Claimed
@@ -16,15 +16,25 @@ from kakitome.ports.workers import MarkKind
 CHECK_LASTS = 1.0  # seconds; "at most 1 s before the completing write"
 CHECK_AGAIN = 0.5
 
+More = Callable[[int], Awaitable[tuple[Sequence[float], float | None]]]
+"""Asks for so many other slots. Answers them; or none, and when to ask again (None: not at all). Monotonic seconds."""
+
 
 class Permission:
     """The permission to write, given parcel by parcel at the last moment."""
 
     def __init__(
-        self, slots: Sequence[float] | None, lease_ends: float, lane: Lane, hands: Hands, probing: bool = False
+        self,
+        slots: Sequence[float] | None,
+        lease_ends: float,
+        lane: Lane,
+        hands: Hands,
+        more: More,
+        probing: bool = False,
+        group: int = 1,
     ) -> None:
         """All in monotonic seconds. `slots` None: as soon as there is a place. `probing`: the lane was stopped, and
-        these mails show whether it works again."""
+        these mails show whether it works again. `group`: so many of them share a slot."""
         self.probing = probing
         self.parcels: list[Parcel] = []
         self._claims: list[Claimed] = []
@@ -35,6 +45,9 @@ class Permission:
         self._withdrawn: dict[int, str] = {}
         self._places: dict[int, int] = {}
         self._checking = asyncio.Lock()
+        self._more = more
+        self._group = group
+        self._asking = asyncio.Lock()
         self._is_over = False
         self._is_stopped = False
 
@@ -55,22 +68,41 @@ class Permission:
         self._is_stopped = True
 
     async def ready(self, index: int) -> bool:
-        return self._slot(index) is not None and await self._looked_at(index)
+        return self._has(index, self._slot(index)) and await self._looked_at(index)
 
     async def turn(self, index: int) -> bool:
         clock = self._hands.clock
         while (slot := self._slot(index)) is not None and (wait := slot - clock.monotonic()) > 0:
             await clock.sleep(wait)  # again, where a timer fired early
-        return slot is not None and await self._looked_at(index)
+        if slot is None and await self._another(index):
+            return await self.turn(index)
+        return self._has(index, slot) and await self._looked_at(index)
+
+    async def _another(self, index: int) -> bool:
+        """Another slot, for who stands before the completing write. To begin anew would miss it again where the way
+        to the server (three replies over SMTP) is longer than a slot waits."""
+        async with self._asking:
+            while self._slot(index) is None:
+                if self._is_over or self._is_stopped or self._hands.stopping():
+                    return False
+                slots, again = await self._more(min(self._group, len(self._claims) - len(self._places)))
+                if slots and self._slots is not None:
+                    self._slots.add(slots)
+                elif again is None or again > self._latest_start:
+                    return False
+                else:
+                    await self._hands.clock.sleep(max(0.0, again - self._hands.clock.monotonic()))
+        return True
 
     def _slot(self, index: int) -> float | None:
-        """When the parcel may begin. None, and it goes back, where no slot is left that one could still begin."""
-        if self._slots is None:
-            return float("-inf")
-        slot = self._slots.take(index, self._hands.clock.monotonic())
+        """When the parcel may begin. None where no slot is left that one could still begin."""
+        return float("-inf") if self._slots is None else self._slots.take(index, self._hands.clock.monotonic())
+
+    def _has(self, index: int, slot: float | None) -> bool:
+        """Whether there is a slot; else the parcel goes back."""
         if slot is None:
             self._withdrawn.setdefault(index, "slot")
-        return slot
+        return slot is not None
 
     async def _looked_at(self, index: int) -> bool:
         async with self._checking:  # those who come while one looks need not look again

@@ -307,8 +307,11 @@ class Both(RuleBasedStateMachine):
         pace=st.sampled_from((None, None, Pace("docomo", 5.0), Pace("au", 0.5))),
         group=st.sampled_from((1, 1, 5, 50)),
         lane=st.sampled_from(LANES),
+        instead=st.sampled_from((None, None, None, 0, 1000, 30_000)),
     )
-    def slots(self, limits: Limits, count: int, kind: str, pace: Pace | None, group: int, lane: str) -> None:
+    def slots(
+        self, limits: Limits, count: int, kind: str, pace: Pace | None, group: int, lane: str, instead: int | None
+    ) -> None:
         asked = Wanted(
             account="tokyo",
             lane=lane,
@@ -319,8 +322,13 @@ class Both(RuleBasedStateMachine):
             group=group,
             probe=kind != "canary",
             probe_ms=30_000,
+            instead=None if instead is None else self.now - instead,
         )
         self.ask(lambda b: b.accounts.slots(asked, self.now))
+
+    @rule(lane=st.sampled_from(LANES), left=st.sampled_from((0, 29_000, 30_000)))
+    def untried(self, lane: str, left: int) -> None:
+        self.ask(lambda b: b.accounts.untried("tokyo", lane, self.now + left))
 
     @rule(count=st.integers(1, 9), ago=st.sampled_from((0, 5 * MINUTE, DAY)))
     def give_back(self, count: int, ago: int) -> None:

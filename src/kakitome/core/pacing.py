@@ -73,6 +73,10 @@ class Slots:
             self._taken[index] = self._free.popleft()
         return self._taken[index]
 
+    def add(self, slots: Sequence[float]) -> None:
+        """More of them, behind those that are left."""
+        self._free.extend(slots)
+
     def missed(self, index: int, now: float) -> bool:
         return now - self._taken.get(index, float("-inf")) > LATEST_MS / 1000
 

@@ -31,6 +31,9 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True):
     `transactional`: is not held back for anybody. `pace`: the recipients' domains have one of their own. `group`:
     so many mails go out in one request. `probe`: one of these mails may be the one that tries a stopped lane, and
     `probe_ms` is how long the others wait for its outcome.
+
+    `instead` of slots that were granted at that time (ms) and missed: quota and paces have counted the mails already,
+    and the one that tries a stopped lane goes on trying.
     """
 
     account: str
@@ -42,6 +45,7 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True):
     group: int = 1
     probe: bool = True
     probe_ms: int = 60_000
+    instead: int | None = None
 
 
 class GateState(msgspec.Struct, frozen=True):
@@ -110,6 +114,10 @@ class Accounts(Protocol):
     async def passed(self, account: str, lane: str, now: int) -> None:
         """A probe went through: what was half open is open, with an entry (`resumed`) that says how long it was shut.
         A gate that is stopped still, or again, stays so."""
+        ...
+
+    async def untried(self, account: str, lane: str, until: int) -> None:
+        """The probe that others wait for until then (its time and `probe_ms`) was not begun: another may try now."""
         ...
 
     async def resume(self, gate: str, who: str, now: int) -> bool:

@@ -7,7 +7,7 @@ from random import Random
 
 from kakitome.core.breaker import LONGEST, RETURN_FLOOR
 from kakitome.core.pacing import FASTEST
-from kakitome.ports.accounts import GateState, Limits
+from kakitome.ports.accounts import GateState, Limits, Pace
 from kakitome.testing.ledger_accounts import Asking, most_in_a_second
 from kakitome.testing.ledger_world import DAY, HOUR, MINUTE, World, clause
 
@@ -82,6 +82,42 @@ class Gates(Asking):
         w.now += 1
         again = await self._slots(w, 50)
         assert (again.count, again.probe) == (1, True)
+
+    @clause
+    async def test_a_probe_that_was_not_begun_is_the_next_ones(self, w: World) -> None:
+        """Only that probe: of one that somebody else is trying with meanwhile nothing is taken away."""
+        await self._stop(w)
+        w.now += 5 * SECOND
+        assert (await self._slots(w)).probe
+        await w.ledger.accounts.untried("ses-tokyo", "ses", w.now + MINUTE - 1)
+        assert (await self._slots(w)).count == 0
+        await w.ledger.accounts.untried("ses-tokyo", "ses", w.now + MINUTE)
+        assert (await self._slots(w)).probe
+
+    @clause
+    async def test_a_probe_that_missed_its_slot_goes_on_trying(self, w: World) -> None:
+        """Whoever tries may have another slot; the others still wait, and behind a new stop so does the probe."""
+        await self._stop(w)
+        granted = w.now = w.now + 5 * SECOND
+        assert (await self._slots(w, rate=14.0)).probe
+        w.now += 300
+        limits = Limits(14.0)
+        assert (await self._of(w, "ses-tokyo", limits, 1, instead=granted)).count == 1
+        assert (await self._slots(w, rate=14.0)).count == 0
+        await self._stop(w)
+        w.now += 1
+        assert (await self._of(w, "ses-tokyo", limits, 1, instead=granted)).count == 0
+
+    @clause
+    async def test_slots_instead_of_missed_ones_keep_the_rate_and_nothing_else(self, w: World) -> None:
+        """The mails are in the quota and in the pace of their domain already."""
+        limits, pace, granted = Limits(14.0, 3), Pace("docomo", 1.0), w.now
+        first = await self._of(w, "ses-tokyo", limits, 1, pace=pace)
+        w.now += 30
+        again = await self._of(w, "ses-tokyo", limits, 1, pace=pace, instead=granted)
+        assert (again.count, again.begin) == (1, first.begin + first.spacing)
+        w.now += DAY // 2
+        assert (await self._of(w, "ses-tokyo", limits, 9)).count == 2
 
     @clause
     async def test_who_may_not_try_waits(self, w: World) -> None:

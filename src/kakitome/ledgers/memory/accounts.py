@@ -35,6 +35,8 @@ class MemoryAccounts:
             return refusal
         own = self._book.accounts.setdefault(wanted.account, AccountBook())
         rate = breaker.slowed(wanted.limits.rate, breaker.recovered(own.factor, own.slowed, now))
+        if wanted.instead is not None:
+            return self._grant(own, wanted, rate, wanted.count, now)
         count = 1 if half_open else wanted.count
         left = quota_left(_quota(wanted), _used(own, now), _reported(own, now))
         if left == 0:
@@ -85,7 +87,9 @@ class MemoryAccounts:
             longest = max(closed, key=_end)
             return Grant(0, until=longest.until or now + 60_000, reason=longest.reason)
         if half_open:
-            out, gate = max((self._book.probes.get(gate.gate, 0), gate.reason) for gate in half_open)
+            mine = None if wanted.instead is None else wanted.instead + wanted.probe_ms
+            probes = {gate.gate: self._book.probes.get(gate.gate, 0) for gate in half_open}
+            out, gate = max((0 if probes[gate.gate] == mine else probes[gate.gate], gate.reason) for gate in half_open)
             if out > now:
                 return Grant(0, until=out, reason=gate)
             if not wanted.probe:
@@ -109,7 +113,7 @@ class MemoryAccounts:
         waits = not wanted.transactional and abs(now - own.asked) < ASKS_LAST
         ahead = AHEAD_OF_LISTS if waits else AHEAD
         granted, own.paced = grant(count, rate, own.paced, now, wanted.group, ahead)
-        if wanted.limits.rate is not None or wanted.limits.quota is not None:
+        if wanted.instead is None and (wanted.limits.rate, wanted.limits.quota) != (None, None):
             own.granted[now // QUOTA_BUCKET] = own.granted.get(now // QUOTA_BUCKET, 0) + granted.count
         return granted
 
@@ -151,6 +155,11 @@ class MemoryAccounts:
                 )
                 if gate.startswith("lane:"):
                     self._book.paces[gate] = PaceBook(since=now)
+
+    async def untried(self, account: str, lane: str, until: int) -> None:
+        for gate in (f"account:{account}", f"lane:{lane}"):
+            if self._book.probes.get(gate) == until:
+                del self._book.probes[gate]
 
     async def resume(self, gate: str, who: str, now: int) -> bool:
         there = gate in self._book.gates

@@ -49,7 +49,12 @@ def unlimited(db: Db, wanted: Wanted, now: int) -> Grant | None:
     half_open = gates.half_open(db, wanted, now)
     if (refusal := gates.refusal(db, wanted, half_open, now)) is not None:
         return refusal
-    if half_open or wanted.pace is not None or (wanted.limits.rate, wanted.limits.quota) != (None, None):
+    if (
+        half_open
+        or wanted.pace is not None
+        or wanted.instead is not None
+        or (wanted.limits.rate, wanted.limits.quota) != (None, None)
+    ):
         return None
     if _rate(wanted, _account(db, wanted.account), now) is not None or _paces(db, wanted, None, now):
         return None
@@ -62,6 +67,9 @@ def slots(db: Db, wanted: Wanted, now: int) -> Grant:
     half_open = gates.half_open(db, wanted, now)
     if (refusal := gates.refusal(db, wanted, half_open, now)) is not None:
         return refusal
+    if wanted.instead is not None:
+        own = _account(db, wanted.account)
+        return _grant(db, own, wanted, _rate(wanted, own, now), wanted.count, now)
     left = _quota_left(db, wanted, now)
     if left is not None and left <= 0:
         until = _frees(db, wanted.account, now)
@@ -130,7 +138,8 @@ def _grant(db: Db, own: _Account, wanted: Wanted, rate: float | None, count: int
             " on conflict (id) do update set next_slot = ?2, grouped = ?3, asked = ?4",
             (wanted.account, paced.next_slot, paced.group, asked),
         )
-    if granted.count and (wanted.limits.rate, wanted.limits.quota) != (None, None):
+    limited = wanted.instead is None and (wanted.limits.rate, wanted.limits.quota) != (None, None)
+    if granted.count and limited:
         _use(db, wanted.account, granted.count, now // QUOTA_BUCKET)
     return granted
 

@@ -31,10 +31,11 @@ def refusal(db: Db, wanted: Wanted, half_open: Sequence[str], now: int) -> Grant
         return Grant(0, until=row[1] or now + 60_000, reason=row[0])
     if not half_open:
         return None
+    mine = None if wanted.instead is None else wanted.instead + wanted.probe_ms
     out = db.execute(
         "select reason, probing from gate where id in (select value from json_each(?)) and probing > ?"
-        " order by probing desc, reason desc",
-        (as_json(half_open), now),
+        " and probing is not ? order by probing desc, reason desc",
+        (as_json(half_open), now, mine),
     ).fetchone()
     if out is not None:
         return Grant(0, until=out[1], reason=out[0])
@@ -47,6 +48,13 @@ def refusal(db: Db, wanted: Wanted, half_open: Sequence[str], now: int) -> Grant
 def probe(db: Db, gates: Sequence[str], until: int) -> None:
     """One mail is on its way to try; the others wait for it until then."""
     db.execute("update gate set probing = ? where id in (select value from json_each(?))", (until, as_json(gates)))
+
+
+def untried(db: Db, account: str, lane: str, until: int) -> None:
+    db.execute(
+        "update gate set probing = null where id in (?, ?) and probing = ?",
+        (f"account:{account}", f"lane:{lane}", until),
+    )
 
 
 def stop(db: Db, gate: str, reason: str, until: int | None, detail: str, now: int, doubling: bool) -> bool:

@@ -30,6 +30,9 @@ class SqliteAccounts:
     async def passed(self, account: str, lane: str, now: int) -> None:
         await self._write(lambda db: gates.passed(db, account, lane, now))
 
+    async def untried(self, account: str, lane: str, until: int) -> None:
+        await self._write(lambda db: gates.untried(db, account, lane, until))
+
     async def resume(self, gate: str, who: str, now: int) -> bool:
         return await self._write(lambda db: gates.resume(db, gate, who, now))
 
