@@ -75,6 +75,13 @@ def _halt(lane: Lane, reason: Unavailability, reply: Reply | None, until: int | 
         gate=f"lane:{lane.name}" if stop.breadth is Breadth.LANE else f"account:{lane.account}",
         reason=reason,
         until=until or now + stop.pause_ms,
-        detail=reply.text if reply else "",
+        detail=_detail(reply),
         doubling=until is None,
     )
+
+
+def _detail(reply: Reply | None) -> str:
+    """An answer's own text. Over HTTP the status is no part of it, and whoever is woken by an alert must see it."""
+    if reply is None:
+        return ""
+    return f"{reply.code} {reply.text}".rstrip() if reply.protocol == "http" and reply.code else reply.text

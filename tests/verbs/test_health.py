@@ -42,6 +42,15 @@ def test_a_certain_refusal_stops_at_once(reason: Unavailability) -> None:
     assert (halt.until, halt.doubling) == (START + 7, False)
 
 
+def test_the_status_of_an_http_answer_is_told() -> None:
+    """Its body alone may say "Internal error", and an alert must say 503."""
+    [halt] = heard(Health(), Unavailable(Unavailability.THROTTLED, Reply(code=429, text="slow down", protocol="http")))
+    assert halt.detail == "429 slow down"
+    nobody = Reply(code=0, text="nobody listens", protocol="http")
+    [halt] = heard(Health(), Unavailable(Unavailability.REFUSED_CONNECTION, nobody))
+    assert halt.detail == "nobody listens"
+
+
 @pytest.mark.parametrize(("outcome", "limit"), [(Uncertain("reset"), BREAK_AFTER), (Deferred(REPLY), DEFERRALS_AFTER)])
 def test_many_in_a_row_stop_the_lane(outcome: Outcome, limit: int) -> None:
     """One fewer does not, nor do as many with a mail that went through between them."""
