@@ -15,10 +15,11 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
+from unicodedata import east_asian_width
 
 TOPICS = [f"arn:aws:sns:us-east-1:000000000000:kakitome-{kind}" for kind in ("bounces", "deliveries", "actions")]
 KAKITOME = str(Path(sys.executable).with_name("kakitome"))
@@ -41,7 +42,7 @@ class Stage:
 
     def run(self, *words: str, may_fail: bool = False, codes: tuple[int, ...] = (0, 3)) -> int:
         """Show a command and run it. Exit code 3 is "done, but something needs a person"."""
-        shown = f"$ kakitome {shlex.join(words)}"
+        shown = in_lines(["$ kakitome", *map(shlex.quote, words)])
         print(f"\x1b[2m{shown}\x1b[0m" if sys.stderr.isatty() else shown, file=sys.stderr, flush=True)
         code = subprocess.run(self._command(*words), env=self.environment, check=False).returncode
         if code not in codes and not may_fail:
@@ -97,6 +98,21 @@ class Stage:
         """The provider's own record."""
         file = self.folder / f"{name}.jsonl"
         return [json.loads(line) for line in file.read_text("utf-8").splitlines()] if file.exists() else []
+
+
+def in_lines(words: Sequence[str], columns: int = 78) -> str:
+    """A command as one types it in a terminal of 80 columns; what is too long goes on behind a backslash."""
+    lines = [words[0]]
+    for word in words[1:]:
+        if _width(lines[-1]) + 1 + _width(word) <= columns:
+            lines[-1] += f" {word}"
+        else:
+            lines.append(f"    {word}")
+    return " \\\n".join(lines)
+
+
+def _width(text: str) -> int:
+    return sum(2 if east_asian_width(character) in "WF" else 1 for character in text)
 
 
 def say(text: str) -> None:
