@@ -73,31 +73,8 @@ class Parking(msgspec.Struct, frozen=True):
     until: int
 
 
-class Accounts(Protocol):
-    """One method is one atomic change. A gate is `account:NAME` or `lane:NAME`."""
-
-    async def slots(self, wanted: Wanted, now: int) -> Grant:
-        """At most `wanted.count` slots that begin within a second, shared by all workers of the account.
-
-        Nothing is written where there is neither limit nor stop. With `count` 0, `until` and `reason` say why.
-
-        - Lists get slots that begin within a quarter of a second while transactional mail asked for the account's
-          within the last ten seconds, and leave it `reserve` of the quota.
-        - The quota holds in every rolling 24 hours: a quarter of an hour counts until its last moment is a day old.
-          Who gets nothing because of it is `parked` until something is granted and more is left: one entry (`parked`)
-          and one at its end (`unparked`), however often it was asked meanwhile.
-        - Behind a stop whose time is over the gate is half open: one slot (`Grant.probe`) to whoever may probe, and
-          nothing to anybody until that is known to have `passed`, was stopped again, or `probe_ms` is over.
-        - A lane that has come back takes little at first, twice as much each minute (reason `returning`: another
-          lane may take the rest). An account that was throttled goes slower, and slowly up again.
-        - A `pace` holds over all accounts: what is asked for it is granted as its rate allows (reason `pace`).
-        - Where the clock went back, what was granted before it did is waited out.
-        """
-        ...
-
-    async def give_back(self, account: str, count: int, granted: int) -> None:
-        """Of the slots that were granted at `granted`, so many were not begun: they are no part of the quota."""
-        ...
+class Gates(Protocol):
+    """What works and what is stopped. One method is one atomic change. A gate is `account:NAME` or `lane:NAME`."""
 
     async def stop(
         self, gate: str, reason: str, until: int | None, detail: str, now: int, doubling: bool = False
@@ -126,6 +103,33 @@ class Accounts(Protocol):
 
     async def stopped(self, now: int) -> list[GateState]:
         """The gates that do not work as they should: stopped, or half open (`until` is over) and not proved yet."""
+        ...
+
+
+class Accounts(Gates, Protocol):
+    """Who may send how much, and when; behind the gates. One method is one atomic change."""
+
+    async def slots(self, wanted: Wanted, now: int) -> Grant:
+        """At most `wanted.count` slots that begin within a second, shared by all workers of the account.
+
+        Nothing is written where there is neither limit nor stop. With `count` 0, `until` and `reason` say why.
+
+        - Lists get slots that begin within a quarter of a second while transactional mail asked for the account's
+          within the last ten seconds, and leave it `reserve` of the quota.
+        - The quota holds in every rolling 24 hours: a quarter of an hour counts until its last moment is a day old.
+          Who gets nothing because of it is `parked` until something is granted and more is left: one entry (`parked`)
+          and one at its end (`unparked`), however often it was asked meanwhile.
+        - Behind a stop whose time is over the gate is half open: one slot (`Grant.probe`) to whoever may probe, and
+          nothing to anybody until that is known to have `passed`, was stopped again, or `probe_ms` is over.
+        - A lane that has come back takes little at first, twice as much each minute (reason `returning`: another
+          lane may take the rest). An account that was throttled goes slower, and slowly up again.
+        - A `pace` holds over all accounts: what is asked for it is granted as its rate allows (reason `pace`).
+        - Where the clock went back, what was granted before it did is waited out.
+        """
+        ...
+
+    async def give_back(self, account: str, count: int, granted: int) -> None:
+        """Of the slots that were granted at `granted`, so many were not begun: they are no part of the quota."""
         ...
 
     async def parked(self, now: int) -> list[Parking]:
