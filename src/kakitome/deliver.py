@@ -19,6 +19,7 @@ import msgspec
 
 from kakitome.core import decide
 from kakitome.core.errors import LedgerUnavailable
+from kakitome.core.ids import MessageId, message_text
 from kakitome.core.lane import Lane, is_canary
 from kakitome.core.message import Claimed, Run, Settlement
 from kakitome.core.outcome import Outcome, Released
@@ -49,9 +50,9 @@ async def deliver(run: Run, lane: Lane, transport: Transport, hands: Hands, pace
     """Take one batch of the run through the lane, to its last settlement. `pace` is that of the recipients' domains:
     one batch has only mails of one pace."""
     ledger, clock, step = hands.ledger, hands.clock, hands.step
-    ids = await ledger.messages.due(run.id, _most(run, transport), clock.now(), pace.name if pace else "")
+    ids, kept_off = await _due(run, lane, _most(run, transport), pace, hands)
     if not ids:
-        return Batch(0)
+        return kept_off
     # Each span is taken from both clocks at one moment: a wall clock that jumps later moves no slot and no lease.
     asked_at, asked = clock.monotonic(), clock.now()
     wanted = _wanted(run, lane, transport, len(ids), pace)
@@ -75,6 +76,16 @@ async def deliver(run: Run, lane: Lane, transport: Transport, hands: Hands, pace
     if lane.quota is not None and wire.begun < grant.count:
         await ledger.accounts.give_back(lane.account, grant.count - wire.begun, asked)
     return Batch(len(claims))
+
+
+async def _due(run: Run, lane: Lane, n: int, pace: Pace | None, hands: Hands) -> tuple[list[MessageId], Batch]:
+    """What may go through this lane now; and where that is nothing, whether some may go through another one."""
+    now, clock = hands.clock.now(), hands.clock
+    kept_off = hands.blame.kept_off(lane.name, clock.monotonic())
+    due = await hands.ledger.messages.due(run.id, n + len(kept_off), now, pace.name if pace else "")
+    ends = [kept_off[id] for id in due if id in kept_off]
+    until = now + int(1000 * (min(ends) - clock.monotonic())) + 1 if ends else 0
+    return [id for id in due if id not in kept_off][:n], Batch(0, until, "refused" if ends else "")
 
 
 def _wanted(run: Run, lane: Lane, transport: Transport, count: int, pace: Pace | None) -> Wanted:
@@ -131,7 +142,7 @@ async def _send(
                 hands.step("after_reply")
                 claimed = unanswered.pop(wire.parcels[index].message)
                 place = wire.reply(index, outcome)
-                await ending.outcome(claimed, wire.verdict(index, outcome), place)
+                await ending.outcome(claimed, wire.verdict(index, outcome), place, wire.parcels[index])
     finally:
         # Whoever breaks a promise here (or is cut off) leaves nothing behind: what was begun is in doubt.
         wire.end()
@@ -159,13 +170,16 @@ class _Ending:
         if place is not None:
             self._places.append(place)
 
-    async def outcome(self, claimed: Claimed, outcome: Outcome, place: int | None) -> None:
+    async def outcome(
+        self, claimed: Claimed, outcome: Outcome, place: int | None, parcel: Parcel | None = None
+    ) -> None:
         clock = self._hands.clock
         self.add(
             decide.settlement(claimed, outcome, self._run.policy, self._lane.horizons, clock.now(), self._hands.random),
             place,
         )
-        await self._heed(outcome)
+        if parcel is None or not self._is_its_own(parcel, outcome):
+            await self._heed(outcome)
         if clock.monotonic() - self._flushed >= SETTLE_EVERY[self._run.policy.kind]:
             await self.flush()
 
@@ -188,6 +202,18 @@ class _Ending:
                 return
             except LedgerUnavailable:
                 await self._hands.clock.sleep(1.0)
+
+    def _is_its_own(self, parcel: Parcel, outcome: Outcome) -> bool:
+        """Whether a refusal of the lane's is this mail's own after all: then the others go on."""
+        lane, hands, sender = self._lane.name, self._hands, parcel.content.sender.address
+        now = hands.clock.monotonic()
+        if not hands.blame.is_its_own(lane, parcel.message, sender, outcome, self._wire.probing, now):
+            return False
+        log.warning(
+            "The lane %s refuses the mail %s from %s and takes others; it waits alone, or goes another way.",
+            *(lane, message_text(parcel.message), sender),
+        )
+        return True
 
     async def _heed(self, outcome: Outcome) -> None:
         """What the outcome says of the lane. The mail is not to blame: the lane or account stops, once, with the whole

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from random import Random
 
+from kakitome.blame import Blame
 from kakitome.health import Health
 from kakitome.ports.clock import Clock
 from kakitome.ports.ledger import Ledger
@@ -29,3 +30,4 @@ class Hands:
     step: Step
     stopping: Callable[[], bool]
     health: Health = field(default_factory=Health)
+    blame: Blame = field(default_factory=Blame)

@@ -129,10 +129,16 @@ class Worker:
     async def _round(self, kind: Kind, transports: dict[str, Transport]) -> int:
         """One batch of each run that has due work. What one run meets does not hold the others up."""
         ledger, claimed = self._hands.ledger, 0
-        for run in await _tried(ledger.runnable.runnable(self._hands.clock.now()), ()):
+        for run in self._in_turn(await _tried(ledger.runnable.runnable(self._hands.clock.now()), ())):
             if not self.stopping and self._is_mine(run, kind):
                 claimed += await _tried(self._run(run, transports), 0)
         return claimed
+
+    def _in_turn(self, runs: Sequence[Run]) -> Sequence[Run]:
+        """Each run is the first one to be asked now and then: else it would have all of a second's slots each time, and
+        each time be the one whose mail tries a stopped lane."""
+        first = int(self._hands.random.random() * len(runs))
+        return [*runs[first:], *runs[:first]]
 
     def _is_mine(self, run: Run, kind: Kind) -> bool:
         return run.policy.kind is kind and (self._only in (None, run.id) or is_canary(run.stream))

@@ -14,6 +14,7 @@ from typing import Any
 import msgspec
 
 from kakitome.accept import Desk, Handed, accept
+from kakitome.blame import Blame
 from kakitome.core.address import address_hash, canonical, parse_address
 from kakitome.core.errors import NotFound
 from kakitome.core.ids import Fence, MessageId
@@ -174,6 +175,7 @@ class Workshop:
         self.transport = Scripted(self, answer)
         self.queue = EmbeddedQueue()
         self.stopping = False
+        self.blame = Blame()
         self.at_step: Callable[[str], None] = lambda _: None
         self.numbers: dict[MessageId, int] = {}
 
@@ -188,6 +190,7 @@ class Workshop:
             random=Random(1),
             step=lambda name: self.at_step(name),
             stopping=lambda: self.stopping,
+            blame=self.blame,
         )
 
     def noted(self, what: str, message: MessageId) -> None:
