@@ -77,3 +77,11 @@ def imported(path: Path) -> set[str]:
         elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
             found.add(node.module.partition(".")[0])
     return found
+
+
+def test_the_layout_names_what_is_there() -> None:
+    """Every package of kakitome, and every module beside them, stands in CONTRIBUTING.md."""
+    said = (ROOT / "CONTRIBUTING.md").read_text("utf-8").partition("## Laws")[0]
+    inside = [path for path in (ROOT / "src" / "kakitome").iterdir() if not path.name.startswith("_")]
+    parts = {path.name + "/" for path in inside if path.is_dir()} | {p.name for p in inside if p.suffix == ".py"}
+    assert [part for part in sorted(parts) if part not in said.split()] == []

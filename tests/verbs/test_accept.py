@@ -302,7 +302,7 @@ def test_a_template_may_say_who_the_streams_owner_is() -> None:
         shop.renderer = TemplateRenderer(shop.ledger.templates, shop.ledger.messages, Stationery(letterhead, secret))
         source = TemplateSource(name="hello", sender="t@example.com", subject="Hello", text="{{ sender_name }}\n")
         await shop.ledger.templates.put("hello", "d", msgspec.json.encode(source), START)
-        mail = {"subject": None, "text": None, "sender": None, "template": "hello"}
+        mail: dict[str, Any] = {"subject": None, "text": None, "sender": None, "template": "hello"}
         assert isinstance(await one(shop, stream="inn", **mail), Admitted)
         nobodys = await one(shop, stream="other", **mail)
         assert isinstance(nobodys, TemplateError) and "sender_name" in str(nobodys)
