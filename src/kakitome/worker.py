@@ -33,6 +33,7 @@ log = logging.getLogger("kakitome.worker")
 
 IDLE = 0.25  # seconds between looks when nobody rings: other processes' bells are not heard here
 BEAT = 1.0
+BEGIN_AGAIN = 5.0
 FIRST_LOOK = 2.0  # seconds that mail waits for the provider's limits at the start: without them it goes one a second
 
 STAY = ("", "rate", "pace")
@@ -95,7 +96,7 @@ class Worker:
         await hands.ledger.workers.begin(record)
         # The limits have a task of their own: a provider that does not answer must not hold the heartbeat up.
         always = (self._sweep, self._allowances.follow)
-        beside = [asyncio.create_task(work()) for work in (*always, *self._beside)]
+        beside = [asyncio.create_task(self._kept_up(work)) for work in (*always, *self._beside)]
         try:
             await self._first_look()
             await asyncio.gather(*(self._loop(kind) for kind in (Kind.TRANSACTIONAL, Kind.BULK, Kind.BULK)))
@@ -107,6 +108,16 @@ class Worker:
             for task in beside:
                 with suppress(asyncio.CancelledError):
                     await task
+
+    async def _kept_up(self, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        """None of these may end with an error. One that does is said at once and begun again: nobody would notice that
+        bounces are read no more, and at the end of the worker it would keep the others from ending in order."""
+        while True:
+            try:
+                return await work()
+            except Exception:
+                log.exception("An error of ours. What it ended begins again in %d s.", BEGIN_AGAIN)
+            await self._hands.clock.sleep(BEGIN_AGAIN)
 
     async def _first_look(self) -> None:
         looked, clock = self._allowances.looked, self._hands.clock

@@ -22,6 +22,7 @@ from kakitome.ingest import ingest
 from kakitome.ports.reads import Search
 from kakitome.sources.dsn_directory import DsnDirectory
 from kakitome.sources.dsn_intake import Intake
+from kakitome.sources.dsn_report import NotAReport
 from kakitome.sources.dsn_smtp import DsnServer
 
 Story = Callable[[Instance, Relay], Coroutine[Any, Any, None]]
@@ -243,3 +244,23 @@ async def _said(port: int, raw: bytes) -> int:
             return client.data(raw)[0]
 
     return await asyncio.to_thread(ask)
+
+
+def test_a_mail_that_trips_the_reader_up_keeps_nobody_waiting(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An error of ours in one file sets that file aside; those behind it are read."""
+
+    def trips(raw: bytes, now: int) -> Any:
+        raise RecursionError("too deep") if b"deep" in raw else NotAReport("a letter")
+
+    async def story(instance: Instance, _: Relay) -> None:
+        folder = tmp_path / "maildir"
+        folder.mkdir()
+        for name, raw in (("1", b"deep"), ("2", b"a letter")):
+            (folder / name).write_bytes(raw)
+            os.utime(folder / name, (0, 0))
+        assert await DsnDirectory(folder, intake_of(instance), instance.clock).look() == 2
+        assert (folder / "quarantine" / "1").exists()
+        assert (folder / "ignored" / "2").exists()
+
+    monkeypatch.setattr("kakitome.sources.dsn_intake.parse_dsn", trips)
+    played(tmp_path, story)

@@ -293,6 +293,22 @@ async def test_the_sweeper_outlives_every_error(s: Shift) -> None:
     assert len(beats) >= 3
 
 
+@shift
+async def test_what_runs_beside_begins_again(s: Shift) -> None:
+    """A door that an error of ours closed is opened again, with a word, and the worker ends in good order."""
+    begun: list[int] = []
+
+    async def door() -> None:
+        begun.append(s.clock.now())
+        raise RuntimeError("a mail that nobody foresaw")
+
+    s.worker._beside = [door]
+    async with s.working():
+        while len(begun) < 3:
+            s.clock.ticks.release()  # type: ignore[attr-defined]
+            await asyncio.sleep(0)
+
+
 def test_a_worker_for_one_campaign_leaves_everything_else_alone() -> None:
     """`kakitome campaign` works on its list and on nobody's mail beside it."""
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import logging
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Literal, TypeAlias
 
@@ -23,6 +24,8 @@ from kakitome.ports.ledger import Ledger
 from kakitome.sources import EventUnreadable
 from kakitome.sources.dsn import parse_dsn
 from kakitome.sources.dsn_report import NotAReport
+
+log = logging.getLogger("kakitome.bounces")
 
 Shelf: TypeAlias = Literal["taken", "ignored", "quarantine"]
 Take: TypeAlias = Callable[[Sequence[Event]], Awaitable[object]]
@@ -52,6 +55,9 @@ class Intake:
             return Verdict("ignored", other.what)
         except EventUnreadable as error:
             return Verdict("quarantine", error.what)
+        except Exception as error:  # one mail that trips the reader up must not keep all those behind it
+            log.exception("An error of ours in reading a bounce. It is set aside.")
+            return Verdict("quarantine", f"Reading it ended in an error of ours ({type(error).__name__}).")
         ours = [known for event in events if (known := await self._ours(event)) is not None]
         if not ours:
             return Verdict("quarantine", _NOBODYS)
