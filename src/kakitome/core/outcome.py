@@ -62,11 +62,11 @@ STOPS: Final[dict[Unavailability, Stop]] = {
     Unavailability.THROTTLED: Stop(Breadth.ACCOUNT, _SECOND, person=False),
     # AWS: wait "an interval of up to 10 minutes" (developer guide, errors related to the sending quotas).
     Unavailability.QUOTA: Stop(Breadth.ACCOUNT, 10 * _MINUTE, person=True),
-    Unavailability.SUSPENDED: Stop(Breadth.ACCOUNT, 60 * _MINUTE, person=True),
+    Unavailability.SUSPENDED: Stop(Breadth.ACCOUNT, 10 * _MINUTE, person=True),
     # The set may be all that is paused, and another lane may use another set.
     Unavailability.PAUSED: Stop(Breadth.LANE, 10 * _MINUTE, person=True),
     Unavailability.CREDENTIALS: Stop(Breadth.LANE, 5 * _MINUTE, person=True),
-    Unavailability.SANDBOX: Stop(Breadth.ACCOUNT, 60 * _MINUTE, person=True),
+    Unavailability.SANDBOX: Stop(Breadth.ACCOUNT, 10 * _MINUTE, person=True),
     Unavailability.IDENTITY: Stop(Breadth.LANE, 10 * _MINUTE, person=True),
     Unavailability.CONFIGURATION: Stop(Breadth.LANE, 10 * _MINUTE, person=True),
     Unavailability.DNS: Stop(Breadth.LANE, 5 * _SECOND, person=False),
