@@ -65,7 +65,8 @@ class Lookout(Protocol):
 
     async def look(self, now: int) -> Sight:
         """Mail waits that is queued, of a running run, and due or tried before: since it was first claimed if ever,
-        else since it was due. Mail that is scheduled, paused or in doubt does not wait."""
+        else since it was due. Mail that is scheduled, paused or in doubt does not wait, and what a doubt's end set
+        going again waits since it is due: the time of the doubt was no delay."""
         ...
 
     async def count(self, runs: Sequence[RunId], now: int) -> dict[RunId, Count]:

@@ -64,6 +64,21 @@ class Alerts(Clauses):
         assert (await w.ledger.lookout.look(w.now)).runs == ()
 
     @clause
+    async def test_the_time_of_a_doubt_is_no_delay(self, w: World) -> None:
+        """What is sent again after an hour of silence has just begun to wait, also while it is in hand."""
+        one = await w.one()
+        await w.settle(one, Cause.UNCERTAIN, due=w.now + HOUR)
+        w.now += HOUR
+        await w.resolve(one.id, Cause.SILENCE)
+        [seen] = (await w.ledger.lookout.look(w.now)).runs
+        assert seen.oldest == w.now
+        w.now += MINUTE
+        [seen] = (await w.ledger.lookout.look(w.now)).runs
+        assert seen.oldest == w.now - MINUTE
+        await w.claim(one.id)
+        assert all(run.oldest is None for run in (await w.ledger.lookout.look(w.now)).runs)
+
+    @clause
     async def test_what_needs_a_person_is_counted_by_run(self, w: World) -> None:
         """Dead and unresolved, whatever the run's state; nothing where a person has decided."""
         one = await w.one()

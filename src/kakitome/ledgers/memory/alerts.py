@@ -41,9 +41,11 @@ class MemoryLookout:
         waiting = [m for m in of if _waits(m, now)]
         # Claimed before: since then, or since it was due if a settlement left that as it was.
         since = [m.due for m in waiting if m.due <= now] + [
-            m.first_claimed for m in waiting if m.first_claimed is not None
+            m.first_claimed for m in waiting if m.first_claimed is not None and not m.resends
         ]
-        in_hand = [m.first_claimed for m in of if m.state is State.SENDING and m.first_claimed is not None]
+        in_hand = [
+            m.first_claimed for m in of if m.state is State.SENDING and m.first_claimed is not None and not m.resends
+        ]
         return RunSeen(
             run=run.id,
             name=run.name,

@@ -27,11 +27,13 @@ select min((select min(due) from message where run = r.run and state = 0 and mes
 LOOK = f"""
 select r.run, run.name, run.stream, run.campaign, run.campaign or not r.transactional, ({_OLDEST}),
   (select min(first_claimed) from message indexed by message_tried where run = r.run and state = 0
-    and first_claimed is not null),
+    and first_claimed is not null and resends = 0),
   a.went, a.begun
 from runnable r join run on run.id = r.run left join alert_run a on a.run = r.run order by r.run
 """
-IN_HAND = "select run, min(first_claimed) from message indexed by message_lease where state = 1 group by run"
+IN_HAND = """
+select run, min(first_claimed) from message indexed by message_lease where state = 1 and resends = 0 group by run
+"""
 GAVE_UP = """
 select c.run, run.name, run.stream, c.name, c.n from counter c indexed by counter_person join run on run.id = c.run
 where c.n > 0 and c.name in ('dead', 'unresolved') order by c.run

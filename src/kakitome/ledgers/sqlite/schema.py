@@ -169,7 +169,7 @@ alter table gate add column probing integer;
 
 ALERTS = """
 -- Mail that came back: since when it waits, found without going through what waits. Sending touches it never.
-create index message_tried on message (run, first_claimed, due) where state = 0 and first_claimed is not null;
+create index message_tried on message (run, first_claimed, due, resends) where state = 0 and first_claimed is not null;
 create index counter_person on counter (name, run, n) where n > 0 and name in ('dead', 'unresolved');
 
 -- `facts`: core.alert.Facts. Of a key one alert is open. A telling is whoever's that took it until `until`.
