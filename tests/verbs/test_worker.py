@@ -46,6 +46,7 @@ class Post:
 
     def __init__(self) -> None:
         self.before: Callable[[Parcel], Awaitable[None]] | None = None
+        self.answer: Callable[[str, Parcel], Outcome] = lambda _, parcel: Accepted(f"p-{parcel.message}")
         self.written: list[tuple[str, str]] = []
         self.lines: list[Line] = []
         self.news = asyncio.Condition()
@@ -78,7 +79,7 @@ class Line:
             async with self._post.news:
                 self._post.written.append((self.lane, parcel.recipient))
                 self._post.news.notify_all()
-            yield index, Accepted(f"p-{parcel.message}")
+            yield index, self._post.answer(self.lane, parcel)
 
     async def close(self) -> None:
         self.is_closed = True
