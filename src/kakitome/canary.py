@@ -9,14 +9,18 @@ not arrive: it expires, and its doubts are closed.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable, Mapping
 
 import msgspec
 
 from kakitome.accept import Desk, Handed, accept
+from kakitome.core.errors import KakitomeError
 from kakitome.core.lane import Lane, canary_stream
 from kakitome.core.policy import MINUTE, SECOND, InDoubt, Kind, Policy
 from kakitome.core.submission import MessageRequest
+
+log = logging.getLogger("kakitome.canary")
 
 EVERY = MINUTE
 POLICY = Policy(
@@ -55,8 +59,9 @@ class Canaries:
             for lane, why in wanted.items()
             if lane in self._canaries
         ]
-        if handed:
-            await accept(handed, self._desk)
+        answers = await accept(handed, self._desk) if handed else []
+        for error in (answer for answer in answers if isinstance(answer, KakitomeError)):
+            log.error("A canary cannot be sent, so the lane it is for stays shut: %s", error)
 
     async def _half_open(self, now: int) -> list[str]:
         stopped = await self._desk.ledger.accounts.stopped(now)

@@ -21,6 +21,7 @@ from kakitome.core.engagement import (
     touch_of,
 )
 from kakitome.core.event import Event, EventKind
+from kakitome.core.unsubscribe import LENGTH
 
 AT = 1_800_000_000_000
 FIREFOX = "Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko/20100101 Firefox/128.0"
@@ -156,3 +157,15 @@ def test_what_is_kept_stands_for_all(a: list[Touch], b: list[Touch], most: int) 
         patch.setattr("kakitome.core.engagement.MOST", most)
         assert kept((*kept(a), *b)) == kept((*a, *b)) == kept((*b, *kept(a), *a))
         assert len(kept(a)) <= most < MOST
+
+
+def test_each_readers_way_out_is_one_link() -> None:
+    """Figures have a row for each link; a token is one reader's, and whoever sees it may act for them."""
+    token = "0123456789abcdefghjkmnpqrstvwxyz0123456789"[:LENGTH]
+    found = touch_of(event(EventKind.CLICKED, {}, f"https://mail.example.com/u/{token}"))
+    assert found is not None
+    assert found.link == "https://mail.example.com/u/…"
+    for link in ("https://example.com/u/about", f"https://example.com/{token}", "https://example.com/u/"):
+        other = touch_of(event(EventKind.CLICKED, {}, link))
+        assert other is not None
+        assert other.link == link

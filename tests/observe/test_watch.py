@@ -236,6 +236,19 @@ def test_without_a_channel_it_is_raised_all_the_same(played: Played, caplog: pyt
     played(scene)
 
 
+def test_a_lane_that_is_configured_no_more_is_no_news(played: Played) -> None:
+    """It is stopped in the ledger, and as nobody tries it any more, it would be so for ever."""
+
+    async def scene(t: Tower) -> None:
+        for gate in ("lane:old", "account:ses-osaka"):
+            await t.world.ledger.accounts.stop(gate, "tls", t.world.now + MINUTE, "", t.world.now)
+        t.world.now += HOUR
+        await t.watch({}).once()
+        assert await t.world.ledger.alerts.list(10) == []
+
+    played(scene)
+
+
 def test_no_worker_is_our_own_fault(played: Played) -> None:
     """A watch needs no worker: it says that none is alive, and since when."""
 

@@ -27,6 +27,7 @@ from typing import Any, Final
 import msgspec
 
 from kakitome.core.event import Event, EventKind
+from kakitome.core.unsubscribe import one_way_out
 
 TOO_FAST_MS: Final = 1_500
 BURST_MS: Final = 3_000
@@ -71,7 +72,7 @@ def touch_of(event: Event) -> Touch | None:
         return None
     clicked = event.kind is EventKind.CLICKED
     reason = "apple" if machine else agent_reason(agent)
-    return Touch(event.at, event.key, (event.link or "") if clicked else "", clicked, reason)
+    return Touch(event.at, event.key, one_way_out(event.link or "") if clicked else "", clicked, reason)
 
 
 def agent_reason(agent: str) -> str:

@@ -78,6 +78,13 @@ class Signer:
         return hmac.digest(self._keys[generation], said, hashlib.sha256)[:_MAC]
 
 
+def one_way_out(link: str) -> str:
+    """A link in figures, where each reader's way out is the same one: its token is theirs alone, and whoever has it may
+    act. Other links stay as they are."""
+    before, path, token = link.rpartition(PATH)
+    return f"{before}{path}…" if path and len(token) == LENGTH and _VALUES.keys() >= set(token.lower()) else link
+
+
 class Letterhead(msgspec.Struct, frozen=True, kw_only=True):
     """What every mail of a stream carries beside what its author wrote.
 

@@ -211,7 +211,9 @@ def _seen(sight: Sight, gates: Sequence[GateState], house: House, now: int, *, s
     runs: tuple[RunSeen, ...] = tuple(run for run in sight.runs if not is_canary(run.stream))
     gave_up: tuple[GaveUp, ...] = tuple(one for one in sight.gave_up if not is_canary(one.stream))
     stopped = tuple(
-        Stopped(g.gate, house.account(g.gate), g.reason, g.since, _without_addresses(g.detail), g.until) for g in gates
+        Stopped(g.gate, house.account(g.gate), g.reason, g.since, _without_addresses(g.detail), g.until)
+        for g in gates
+        if house.knows(g.gate)
     )
     return Seen(
         at=now,

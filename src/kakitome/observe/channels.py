@@ -33,6 +33,11 @@ class House(msgspec.Struct, frozen=True, kw_only=True):
     channels: tuple[str, ...] = ()
     config: str | None = None
 
+    def knows(self, gate: str) -> bool:
+        """Whether the configuration still has it. What is there no more is never tried, so its stop would never end."""
+        kind, _, name = gate.partition(":")
+        return name in (self.accounts if kind == "lane" else self.accounts.values())
+
     def account(self, gate: str) -> str:
         kind, _, name = gate.partition(":")
         return self.accounts.get(name, name) if kind == "lane" else name
