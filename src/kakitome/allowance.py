@@ -1,5 +1,5 @@
-"""Keeping to what the provider allows. It raises and lowers an account's rate and quota at will: they are read again and
-again, and never guessed.
+"""Keeping to what the provider allows. It raises and lowers an account's rate and quota at will: they are read again
+and again, and never guessed.
 
     Followed      an account whose limits are the provider's to say
     allowed       a lane, with what is known of its account

@@ -33,6 +33,8 @@ LATE = 10 * MINUTE
 """Ten minutes of delay mean that something is wrong."""
 PAGE = 1_000
 EXAMPLES = 3
+PARKED = "parked"
+"""Goes on by itself: shown, but no person is needed."""
 
 DECISIONS: Mapping[str, Cause] = {
     "sent": Cause.PERSON_SENT,
@@ -42,7 +44,7 @@ DECISIONS: Mapping[str, Cause] = {
 
 
 class Group(msgspec.Struct, frozen=True, kw_only=True):
-    """Mail that waits for the same reason. `kind` is dead, unresolved, late or stopped; `cause` the word that
+    """Mail that waits for the same reason. `kind` is dead, unresolved, late, stopped or parked; `cause` the word that
     `recover` takes; `since` (ms) the oldest; `command` what to type, without the program's name."""
 
     kind: str
@@ -61,7 +63,7 @@ async def unsent(ledger: Ledger, working: bool, now: int) -> list[Group]:
     for case in await _cases(ledger, (State.DEAD, State.UNRESOLVED)):
         groups.setdefault((case.view.state, case.reason.key), []).append(case)
     found = [_group(state, key, cases) for (state, key), cases in groups.items()]
-    return [*found, *await _late(ledger, working, now), *await _stopped(ledger, now)]
+    return [*found, *await _late(ledger, working, now), *await _stopped(ledger, now), *await _parked(ledger, now)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,6 +152,21 @@ async def _stopped(ledger: Ledger, now: int) -> list[Group]:
         )
         for gate in await ledger.accounts.stopped(now)
         if gate.until is None or gate.reason not in STOPS or STOPS[Unavailability(gate.reason)].person
+    ]
+
+
+async def _parked(ledger: Ledger, now: int) -> list[Group]:
+    return [
+        Group(
+            kind=PARKED,
+            cause="quota",
+            sentence=f"The quota of the day of {one.account} is used up; "
+            + ("lists wait." if one.lists else "single mails wait, too."),
+            count=0,
+            since=one.since,
+            command=("quota",),
+        )
+        for one in await ledger.accounts.parked(now)
     ]
 
 

@@ -335,7 +335,7 @@ def test_a_pause_takes_effect_within_the_batch(
     path = terminal.list(60)
     with interrupted(terminal, provider, path, 1) as process:
         assert terminal.json("campaign", "pause", "news")["state"] == "paused"
-        said = line_with(process.stderr, "Paused.")
+        said = line_with(process.stderr, "Paused by ")
         assert "kakitome campaign resume news" in said
         before = len(provider.accepted())
         assert before < 30
@@ -364,6 +364,10 @@ def test_a_stopped_lane_says_why_and_until_when(sending: Terminal, provider: Rem
         assert "quota" in said and "Daily message quota exceeded" in said
         (gate,) = sending.json("lane", "list", code=3)["stopped"]
         assert [g["kind"] for g in sending.json("unsent", code=3)["groups"]] == ["stopped"]
+        status = sending.json("campaign", "status", "news")
+        [why] = status["standing"]
+        assert (status["blocked"], why["gate"], why["reason"]) == (True, "account:simulator", "quota")
+        assert why["detail"].endswith("Daily message quota exceeded") and why["until"] > why["since"]
         process.send_signal(signal.SIGTERM)
         assert process.wait(timeout=20) == 1
     provider.faults([])

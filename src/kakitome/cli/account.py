@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from argparse import Namespace
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import msgspec
 
 from kakitome.app import Instance
-from kakitome.cli import session
+from kakitome.cli import session, standing
 from kakitome.cli.out import Out, iso, local, number
 from kakitome.core.guard import Level, Verdict, remedy, sentence
 from kakitome.core.ids import message_text
@@ -17,7 +17,8 @@ from kakitome.core.lifecycle import NEEDS_A_PERSON, State
 from kakitome.core.message import MessageView, Run
 from kakitome.core.reason import reason
 from kakitome.ports.reads import DELIVERY, ROWS, Search
-from kakitome.start import needs_a_person
+from kakitome.standing import Obstacle, blocked
+from kakitome.start import needs_a_person, open_messages
 
 NAMED = 10
 """Messages that wait for a person and are named."""
@@ -35,13 +36,17 @@ class Account:
     rejects: str | None
     waiting: list[tuple[MessageView, str]]
     guard: Verdict | None = None
+    standing: list[Obstacle] = field(default_factory=list)
+    blocked: bool = False
+    at: int = 0
 
     @property
     def exit_code(self) -> int:
         return 3 if needs_a_person(self.rows) else 0
 
 
-async def account(instance: Instance, run: Run) -> Account:
+async def account(instance: Instance, run: Run, alone: bool = False) -> Account:
+    """`alone`: nobody sends in this process."""
     ledger = instance.ledger
     rows = await ledger.reads.rows(run.id)
     waiting: list[tuple[MessageView, str]] = []
@@ -50,6 +55,8 @@ async def account(instance: Instance, run: Run) -> Account:
         last = {a.message: a for a in await ledger.reads.attempts([view.id for view in views])}
         waiting = [(view, reason(last.get(view.id)).sentence) for view in views]
     pinned = await ledger.templates.pinned(run.template) if run.template is not None else None
+    waits = run.state in ("running", "paused") and open_messages(rows)
+    found = await standing.in_the_way(instance, run, alone) if waits else []
     return Account(
         run=run,
         template=f"{pinned.name}, version {pinned.version}" if pinned else "–",
@@ -58,6 +65,9 @@ async def account(instance: Instance, run: Run) -> Account:
         rejects=_rejects(instance, run),
         waiting=waiting,
         guard=next((there.verdict for there in await ledger.guards.watched(run.id)), None),
+        standing=found,
+        blocked=bool(waits) and blocked(standing.route_of(instance, run), found),
+        at=instance.clock.now(),
     )
 
 
@@ -82,6 +92,8 @@ def document(told: Account) -> dict[str, object]:
         "delivery": told.delivery,
         "rejects": told.rejects,
         "guard": None if told.guard is None else msgspec.to_builtins(told.guard),
+        "blocked": told.blocked,
+        "standing": standing.document(told.standing),
         "needs_a_person": [
             {"id": message_text(view.id), "recipient": view.address, "state": view.state.word, "reason": why}
             for view, why in told.waiting
@@ -103,8 +115,17 @@ def show(told: Account, args: Namespace, out: Out) -> None:
     if came:
         out.line("\nof those that were sent, the provider says\n")
         out.table(("", ""), came, right=(1,))
+    _show_standing(told, args, out)
     _show_guard(told, args, out)
     _show_waiting(told, args, out)
+
+
+def _show_standing(told: Account, args: Namespace, out: Out) -> None:
+    if not told.standing:
+        return
+    out.line("\nnothing goes out now\n" if told.blocked else "\nit goes out by another lane now\n")
+    for one in told.standing:
+        out.line(f"  {standing.sentence(one, told.run.name, args, told.at)}")
 
 
 def _show_guard(told: Account, args: Namespace, out: Out) -> None:

@@ -23,7 +23,7 @@ REPORTED = (State.FAILED, State.DEAD, State.UNRESOLVED)
 
 async def status(args: Namespace, out: Out) -> int:
     async with session.instance(args, out) as instance:
-        told = await account(instance, await verb.campaign(args.name, instance.ledger))
+        told = await account(instance, await verb.campaign(args.name, instance.ledger), alone=True)
         show(told, args, out)
     return told.exit_code
 
@@ -31,7 +31,7 @@ async def status(args: Namespace, out: Out) -> int:
 async def report(args: Namespace, out: Out) -> int:
     async with session.instance(args, out) as instance:
         run = await verb.campaign(args.name, instance.ledger)
-        told = await account(instance, run)
+        told = await account(instance, run, alone=True)
         reasons = await _reasons(instance, run, told.rows)
         found, more = await rates(instance.ledger, [run]), await details(instance, [run.id], out)
         costs = await cost_of(instance, run)

@@ -7,17 +7,19 @@ from argparse import Namespace
 from kakitome import statistics as verb
 from kakitome.cli import session
 from kakitome.cli.out import Out, iso, local, number
+from kakitome.ports.accounts import Parking
 
 
 async def quota(args: Namespace, out: Out) -> int:
     async with session.instance(args, out) as instance:
         lanes, now = instance.lanes.values(), instance.clock.now()
         found = await verb.quotas(instance.ledger, lanes, instance.followed(), now)
-    out.document({"accounts": [_quota(one) for one in found]}) if out.json else _show_quotas(found, out)
+        parked = await instance.ledger.accounts.parked(now)
+    out.document({"accounts": [_quota(one, parked) for one in found]}) if out.json else _show(found, parked, out)
     return 0
 
 
-def _quota(one: verb.Quota) -> dict[str, object]:
+def _quota(one: verb.Quota, parked: list[Parking]) -> dict[str, object]:
     return {
         "account": one.account,
         "lanes": one.lanes,
@@ -32,10 +34,13 @@ def _quota(one: verb.Quota) -> dict[str, object]:
         "sending_enabled": one.sending_enabled,
         "read_at": iso(one.read_at),
         "why_not": one.unread or None,
+        "parked": [
+            {"lists": p.lists, "since": iso(p.since), "until": iso(p.until)} for p in parked if p.account == one.account
+        ],
     }
 
 
-def _show_quotas(found: list[verb.Quota], out: Out) -> None:
+def _show(found: list[verb.Quota], parked: list[Parking], out: Out) -> None:
     for k, one in enumerate(found):
         out.line(f"{'' if k == 0 else chr(10)}{one.account}  (lanes: {', '.join(one.lanes)})\n")
         asked = one.read_at is not None
@@ -49,9 +54,13 @@ def _show_quotas(found: list[verb.Quota], out: Out) -> None:
             ("sending enabled", _yes(one.sending_enabled), ""),
             ("read", local(one.read_at), ""),
         ]
+        rows += [(_WAIT[p.lists], f"until {local(p.until)}", "") for p in parked if p.account == one.account]
         out.table(("", "", ""), rows)
         if one.unread:
             out.line(f"\n  {one.unread}")
+
+
+_WAIT = {True: "lists wait", False: "single mails wait"}
 
 
 def _limit(figure: float | None, asked: bool) -> str:

@@ -105,7 +105,7 @@ async def _work(instance: Instance, run: Run, args: Namespace, out: Out, interru
     worker = instance.worker(only=run.id)
     interruption.call(worker.stop)
     working = asyncio.create_task(worker.run())
-    with Watch(instance, worker, run, args) as watch, told(watch.say):
+    with Watch(instance, run, args) as watch, told(watch.say):
         while not working.done():
             await asyncio.wait({working}, timeout=LOOK)
             run = await verb.campaign(run.name, instance.ledger)

@@ -26,7 +26,7 @@ async def unsent(args: Namespace, out: Out) -> int:
         _show(groups, args, out)
     elif not held:
         out.line("Nothing waits for a person.")
-    return 3 if groups or held else 0
+    return 3 if held or any(group.kind != verb.PARKED for group in groups) else 0
 
 
 def _group(group: verb.Group, args: Namespace) -> dict[str, object]:

@@ -24,8 +24,8 @@ class QueueTable(Table, frozen=True, kw_only=True):
 
 class AccountTable(Table, frozen=True, kw_only=True):
     """`rate` in recipients a second, `quota` in recipients per rolling 24 hours. Unset: what the provider says, where
-    it can be asked (`asks`) every `look`, else unlimited. `reserve` is the share of the quota that lists leave to single
-    mails."""
+    it can be asked (`asks`) every `look`, else unlimited. `reserve` is the share of the quota that lists leave to
+    single mails."""
 
     rate: float | Literal["provider", "unlimited"] | None = None
     quota: int | Literal["provider", "unlimited"] | None = None
