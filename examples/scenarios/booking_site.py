@@ -21,7 +21,6 @@ from stage import Stage
 FOLDER = Path("demo/scenario-3")
 LIST = FOLDER / "readers.csv"
 READERS = 24
-TONIGHT = 8  # seconds; then a table for tonight is no use to anybody
 
 CONFIGURATION = """\
 # Written by examples/scenarios/scenario_3.py: SendGrid, played by the simulator, as the only way out.
@@ -97,21 +96,23 @@ class Site:
         self._stage.run("campaign", "start", *words, "--detach")
 
     def book(
-        self, *numbers: int, address: str | None = None, tonight: tuple[int, ...] = (), show: bool = False
+        self, *numbers: int, address: str | None = None, over: Mapping[int, float] | None = None, show: bool = False
     ) -> None:
-        """A booking each. The client raises where the answer is not 202."""
+        """A booking each. `over`: in so many seconds its evening is over, and the mail no use to anybody. The client
+        raises where the answer is not 202."""
         if show:
             tell(_CALL)
         for n in numbers:
-            if n in tonight:
-                self._tonight = datetime.now(UTC) + timedelta(seconds=TONIGHT)
+            seconds = (over or {}).get(n)
+            expires = None if seconds is None else datetime.now(UTC) + timedelta(seconds=seconds)
+            self._tonight = max(self._tonight, expires or self._tonight)
             sent = self._client.send(
                 to=f"㈱髙木 ①号室 <{address or f'guest-{n:02}@example.jp'}>",
                 template="booking-made",
                 variables=_facts(n),
                 stream="booking",
                 idempotency_key=f"booking/{n}",
-                expires_at=self._tonight if n in tonight else None,
+                expires_at=expires,
             )
             self.ids[n], self.messages[n] = sent.id, sent.messages[0].id
 
