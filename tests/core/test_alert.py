@@ -114,7 +114,8 @@ def test_an_outage_with_another_way_is_one_alert() -> None:
         book = Book(TWO_WAYS)
         for second in range(0, 31 * 60, 15):
             at = T + second * 1000
-            book.look(at, since(BOOKING, at), stopped=(gate,))
+            tried = msgspec.structs.replace(gate, until=at + MINUTE)  # each mail asks the first way first
+            book.look(at, since(BOOKING, at), stopped=(tried,))
             assert book.told == ([] if at < T + 10 * MINUTE else ["lane:ses-tokyo"])
         book.look(T + 31 * MINUTE)
         assert book.told == ["lane:ses-tokyo", "over lane:ses-tokyo"]
@@ -125,6 +126,31 @@ def test_who_must_act_is_told_at_once_where_mail_waits() -> None:
     book = Book()
     book.look(T, BOOKING, stopped=(SUSPENDED,))
     assert book.told == ["lane:ses-tokyo"]
+
+
+def test_a_way_that_nobody_tries_is_no_alert_without_end() -> None:
+    """The network was away for a moment, for both ways. The first works again, so no mail ever comes to the second."""
+    book = Book(TWO_WAYS)
+    second = Stopped("lane:sg", "sendgrid", "dns", T, "no such name", T + 5_000)
+    for minute in range(60):
+        book.look(T + minute * MINUTE, since(BOOKING, T + minute * MINUTE), stopped=(second,))
+    assert book.told == []
+    suspended = msgspec.structs.replace(second, reason="suspended")
+    book.look(T + HOUR, stopped=(suspended,))
+    assert book.told == ["lane:sendgrid"]
+
+
+def test_an_outage_of_both_ways_ends_with_the_first() -> None:
+    """The second is not tried any more; what was late has gone."""
+    book = Book(TWO_WAYS)
+    second = Stopped("lane:sg", "sendgrid", "dns", T, "no such name", T + 9 * MINUTE)
+    for minute in range(11):
+        book.look(T + minute * MINUTE, BOOKING, stopped=(SES, second))
+    assert len(book.open) == 1
+    went = since(BOOKING, None, went=T + 11 * MINUTE)
+    for minute in range(11, 20):
+        book.look(T + minute * MINUTE, went, stopped=(second,))
+    assert book.open == []
 
 
 def test_lanes_of_one_account_are_one_incident() -> None:

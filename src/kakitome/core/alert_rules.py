@@ -48,6 +48,8 @@ class Decision(msgspec.Struct, frozen=True, kw_only=True):
 def decide(seen: Seen, alerts: Sequence[Alert], streams: Mapping[str, Belongs], rules: Rules) -> Decision:
     """What to raise, renew and end, given the `alerts` that are open. Deciding again on what came of it is nothing."""
     decision, times = Decision(), list[int]()
+    shut = tuple(gate for gate in seen.stopped if not _is_idle(gate, seen, streams, rules))
+    seen = msgspec.structs.replace(seen, stopped=shut)
     _late(seen, [a for a in alerts if a.kind is Kind.LATE], streams, rules, decision, times)
     named = {account for a in alerts if a.kind is Kind.LATE for account in a.facts.causes}
     named -= {account for e in decision.ended for account in e.alert.facts.causes}
@@ -55,6 +57,15 @@ def decide(seen: Seen, alerts: Sequence[Alert], streams: Mapping[str, Belongs], 
     _lanes(seen, {a.key: a for a in alerts if a.kind is Kind.LANE}, named, streams, rules, decision, times)
     _dead(seen, {a.key: a for a in alerts if a.kind is Kind.DEAD}, streams, rules, decision, times)
     return msgspec.structs.replace(decision, next_at=min((at for at in times if at > seen.at), default=None))
+
+
+def _is_idle(gate: Stopped, seen: Seen, streams: Mapping[str, Belongs], rules: Rules) -> bool:
+    """Its pause has been over for a while, and nobody's mail came to try it. The second way of a route, shut by a blip
+    of the network, may never be tried: an alert about it would have no end, and nobody could do anything."""
+    if gate.person or gate.until is None or seen.at < gate.until + rules.lane // 2:
+        return False
+    waiting = (run for run in seen.runs if _uses(streams.get(run.stream, Belongs()), gate.account))
+    return not any((since := late_since(run)) is not None and seen.at >= since + rules.late // 10 for run in waiting)
 
 
 # ── late ────────────────────────────────────────────────────────────────────────────────────────────────────────────
