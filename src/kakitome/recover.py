@@ -62,7 +62,7 @@ async def unsent(ledger: Ledger, working: bool, now: int) -> list[Group]:
     groups: dict[tuple[State, str], list[_Case]] = {}
     for case in await _cases(ledger, (State.DEAD, State.UNRESOLVED)):
         groups.setdefault((case.view.state, case.reason.key), []).append(case)
-    found = [_group(state, key, cases) for (state, key), cases in groups.items()]
+    found = [_group(state, key, cases, now) for (state, key), cases in groups.items()]
     return [*found, *await _late(ledger, working, now), *await _stopped(ledger, now), *await _parked(ledger, now)]
 
 
@@ -104,17 +104,18 @@ def _reason(view: MessageView, attempt: AttemptView | None) -> Reason:
     return Reason("expired", "Its time was over.") if view.state is State.EXPIRED else reason(attempt)
 
 
-def _group(state: State, key: str, cases: Sequence[_Case]) -> Group:
-    unresolved = state is State.UNRESOLVED
+def _group(state: State, key: str, cases: Sequence[_Case], now: int) -> Group:
+    stale = all(_is_stale(case.view, now) for case in cases)
+    command = ("recover", "--cause", key, *(("--close", "--include-expired") if stale else ()))
     return Group(
         kind=state.word,
         cause=key,
-        sentence=cases[0].reason.sentence,
+        sentence=cases[0].reason.sentence + (" Its time is over." if stale else ""),
         count=len(cases),
         since=min((c.attempt.settled or c.attempt.begun for c in cases if c.attempt), default=None),
         campaigns=tuple(sorted({c.view.run_name for c in cases if c.view.campaign})),
         examples=tuple(message_text(c.view.id) for c in cases[:EXAMPLES]),
-        command=("doubt", "list") if unresolved else ("recover", "--cause", key),
+        command=("doubt", "list") if state is State.UNRESOLVED else command,
     )
 
 

@@ -188,7 +188,7 @@ def test_what_expired_can_be_recovered_on_request(here: Terminal) -> None:
 
 
 def test_what_gave_up_and_is_past_its_date_is_left_out_too(here: Terminal) -> None:
-    """A booking that gave up and whose day is over goes only if a person asks for what expired."""
+    """A booking that gave up and whose day is over goes only if a person asks for what expired; `unsent` closes it."""
     words = ("--from", SENDER, "--subject", "x", "--text", "y", "--to", READER, "--expires-at", "2099-01-01T00:00:00Z")
     id = here.json("send", *words)["messages"][0]["id"]
 
@@ -202,6 +202,10 @@ def test_what_gave_up_and_is_past_its_date_is_left_out_too(here: Terminal) -> No
         for hour, stale in ((now, False), (4_100_000_000_000, True)):
             chosen = await choose(Choice(ids=[id]), ledger, hour)
             assert [view.id for view in (chosen.expired if stale else chosen.views)] == [message]
+            (group,) = await unsent(ledger, False, hour)
+            assert (
+                group.count == 1 and ("--close" in group.command, "Its time is over." in group.sentence) == (stale,) * 2
+            )
         asked = await choose(Choice(ids=[id], include_expired=True), ledger, 4_100_000_000_000)
         assert [view.id for view in asked.views] == [message]
 
