@@ -14,10 +14,10 @@ from kakitome.core.ids import message_text
 from kakitome.core.message import MessageView
 from kakitome.ports.ledger import Ledger
 from kakitome.ports.reads import Search
-from kakitome.ports.records import Suppression
+from kakitome.ports.records import Released, Suppression
 from kakitome.status import status
 from kakitome.story import Story, story, words
-from kakitome.verdict import Scene, suppressed, verdict
+from kakitome.verdict import Scene, in_history, released, suppressed, verdict
 
 SHOWN = 10
 """The newest messages whose history is told."""
@@ -63,7 +63,7 @@ async def explain(address: str, ledger: Ledger, now: int) -> Explanation:
         reason=why,
         status=word,
         messages=count,
-        history=await _history(views, suppressions, ledger),
+        history=await _history(views, suppressions, await ledger.suppressions.released_of([hash]), ledger),
         advice=(*advice, *map(_release, suppressions)),
         suppressions=suppressions,
     )
@@ -78,13 +78,21 @@ async def _messages(hash: int, ledger: Ledger) -> tuple[int, list[MessageView]]:
     return count, newest
 
 
-async def _history(views: list[MessageView], suppressions: tuple[Suppression, ...], ledger: Ledger) -> tuple[Line, ...]:
-    told = [Line(datetime.fromtimestamp(s.at / 1000, UTC), suppressed(s)) for s in suppressions]
+async def _history(
+    views: list[MessageView], held: tuple[Suppression, ...], gone: list[Released], ledger: Ledger
+) -> tuple[Line, ...]:
+    """What a person removed stays in it, with their name: the next one to be asked wants to know."""
+    told = [_line(s.at, in_history(s)) for s in (*held, *(r.was for r in gone))]
+    told += [_line(r.at, released(r)) for r in gone]
     for view in views:
         id = message_text(view.id)
         for message in (await status(id, ledger)).messages:
             told += [Line(at, what, id) for moment in message.timeline for at, what in words(moment)]
     return tuple(sorted(told, key=lambda line: line.at))
+
+
+def _line(at: int, what: str) -> Line:
+    return Line(datetime.fromtimestamp(at / 1000, UTC), what)
 
 
 async def _scene(newest: Story, suppressions: tuple[Suppression, ...], ledger: Ledger, now: int) -> Scene:

@@ -11,7 +11,7 @@ from kakitome.core.lifecycle import Cause, State
 from kakitome.core.message import Run
 from kakitome.core.reason import UNTRIED
 from kakitome.ports.accounts import GateState
-from kakitome.ports.records import Suppression
+from kakitome.ports.records import Released, Suppression
 from kakitome.story import Story, when
 
 
@@ -205,11 +205,30 @@ _VERDICTS: dict[str, Callable[[Scene], Told]] = {
 
 
 def suppressed(s: Suppression) -> str:
-    where = "" if s.scope == "all" else f" for {s.scope.replace(':', ' ')}"
-    who = f" by {s.who}" if s.who else ""
-    note = f": {s.note}" if s.note else ""
     source = f" Source: {s.source}." if s.source else ""
-    return f"Suppressed{where} on {when(s.at)}{who} ({s.reason}){note}.{source}"
+    return f"Suppressed{_where(s)} on {when(s.at)}{_who(s.who)} ({s.reason}){_note(s.note)}.{source}"
+
+
+def in_history(s: Suppression) -> str:
+    """The same, behind its time."""
+    source = f", from {s.source}" if s.source else ""
+    return f"suppressed{_where(s)}{_who(s.who)} ({s.reason}{source}){_note(s.note)}"
+
+
+def released(r: Released) -> str:
+    return f"no longer suppressed{_where(r.was)}, removed{_who(r.who)}{_note(r.note)}"
+
+
+def _where(s: Suppression) -> str:
+    return "" if s.scope == "all" else f" for {s.scope.replace(':', ' ')}"
+
+
+def _who(name: str) -> str:
+    return f" by {name}" if name else ""
+
+
+def _note(text: str) -> str:
+    return f": {text}" if text else ""
 
 
 def _on(at: int | None) -> str:

@@ -25,6 +25,18 @@ def test_added_and_removed_with_a_trace(here: Terminal) -> None:
     assert addresses(here) == {"b@example.com": "manual"}
 
 
+def test_the_next_one_to_be_asked_sees_who_removed_it(here: Terminal) -> None:
+    """Explain tells what there was, from where, who removed it and why."""
+    here.run("suppression", "add", "a@example.com", "--reason", "bounce", "--note", "550 no", "--who", "Aya")
+    here.run("suppression", "remove", "A@example.com", "--note", "by phone", "--who", "Hanako")
+    told = here.json("explain", "a@example.com")
+    assert told["suppressions"] == []
+    assert [line["what"] for line in told["history"]] == [
+        "suppressed by Aya (bounce): 550 no",
+        "no longer suppressed, removed by Hanako: by phone",
+    ]
+
+
 def test_for_one_stream_only(here: Terminal) -> None:
     """A scope of its own: removed by its stream, not by the address alone."""
     here.run("suppression", "add", "a@example.com", "--stream", "bulk")

@@ -76,6 +76,10 @@ class Suppressions(Protocol):
         """What persons removed, paged as `list` is; also where the address is suppressed again since."""
         ...
 
+    async def released_of(self, hashes: Sequence[int]) -> list[Released]:
+        """The same, of these addresses."""
+        ...
+
     async def find(self, hashes: Sequence[int]) -> list[Suppression]: ...
 
     async def list(self, after: str, n: int) -> list[Suppression]:

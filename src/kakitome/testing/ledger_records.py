@@ -94,6 +94,7 @@ class Records(Clauses):
             ("a@example.jp", "manual", "ken", "again", w.now + 1)
         ]
         assert [r.was.address for r in await w.ledger.suppressions.released("a@example.jp", 9)] == ["b@example.jp"]
+        assert await w.ledger.suppressions.released_of([hashed("a@example.jp"), hashed("c@example.jp")]) == first
 
     @clause
     async def test_a_removal_holds_until_something_new(self, w: World) -> None:

@@ -31,6 +31,9 @@ class MemorySuppressions:
         )
         return [one for one in behind if one.was.address in {first.was.address for first in behind[:n]}]
 
+    async def released_of(self, hashes: Sequence[int]) -> list[Released]:
+        return [one for (hash, _), one in sorted(self._book.released.items()) if hash in hashes]
+
     async def find(self, hashes: Sequence[int]) -> list[Suppression]:
         return [one for (hash, _), one in sorted(self._book.suppressions.items()) if hash in hashes]
 

@@ -187,6 +187,9 @@ class _Suppressions(_Part):
     async def released(self, after: str, n: int) -> list[Released]:
         return await self._read(lambda db: records.list_released(db, after, n))
 
+    async def released_of(self, hashes: Sequence[int]) -> list[Released]:
+        return await self._read(lambda db: records.find_released(db, hashes))
+
     async def list(self, after: str, n: int) -> list[Suppression]:
         return await self._read(lambda db: records.list_suppressions(db, after, n))
 

@@ -16,6 +16,9 @@ from kakitome.ports.records import Released, Suppression, TemplateVersion
 
 _TEMPLATE = "select id, name, version, digest, source, created from template"
 _SUPPRESSION = "select hash, address, reason, scope, source, who, note, at from suppression"
+_RELEASED = (
+    "select hash, address, reason, scope, source, who, note, at, released_by, released_note, released_at from released"
+)
 
 
 def _template(row: tuple[object, ...]) -> TemplateVersion:
@@ -99,11 +102,19 @@ def drop(db: Db, hash: int, scope: str, who: str, note: str, now: int) -> bool:
 def list_released(db: Db, after: str, n: int) -> list[Released]:
     last = f"(select address from released where address > ?1 order by address limit 1 offset {max(0, n - 1)})"
     rows = db.execute(
-        "select hash, address, reason, scope, source, who, note, at, released_by, released_note, released_at"
-        f" from released where address > ?1 and address <= coalesce({last}, address) order by address, hash, scope",
+        f"{_RELEASED} where address > ?1 and address <= coalesce({last}, address) order by address, hash, scope",
         (after,),
     )
-    return [Released(was=_suppression(row[:8]), who=row[8], note=row[9], at=row[10]) for row in (rows if n > 0 else ())]
+    return [_released(row) for row in rows] if n > 0 else []
+
+
+def find_released(db: Db, hashes: Sequence[int]) -> list[Released]:
+    where = "where hash in (select value from json_each(?)) order by hash, scope"
+    return [_released(row) for row in db.execute(f"{_RELEASED} {where}", (as_json(hashes),))]
+
+
+def _released(row: Any) -> Released:
+    return Released(was=_suppression(row[:8]), who=row[8], note=row[9], at=row[10])
 
 
 def _suppression(row: Any) -> Suppression:
