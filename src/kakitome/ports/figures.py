@@ -12,9 +12,9 @@ from kakitome.core.ids import RunId
 from kakitome.core.statistics import LinkFigures, Point, Totals
 
 TIMELY = ("accepted", "delivered", "bounced", "permanent", "complained", "rejected")
-"""What is counted by the quarter of an hour: recipients accepted by the provider's reply (at the time when we wrote it
-down), and events by the provider's time; `permanent` bounces, as SES counts
-them, are among the `bounced`."""
+"""What is counted by the quarter of an hour: recipients that the provider accepted, as its reply or an event says (at
+the time when the attempt began), and events by the provider's time; `permanent` bounces, as SES counts them, are among
+the `bounced`."""
 
 
 class Timely(msgspec.Struct, frozen=True, order=True):

@@ -149,6 +149,35 @@ class Figures(Clauses):
         assert await timely(start, start + HOUR, [two.run]) == all_of_it[1:3]
 
     @clause
+    async def test_an_acceptance_that_an_event_proved_counts_once(self, w: World) -> None:
+        """The provider bills what it took, whoever told us; the reply of it that comes late is not a second one."""
+        claimed = await w.one()
+        await w.settle(claimed, Cause.UNCERTAIN)
+        assert await w.ledger.figures.timely(0, w.now + HOUR) == []
+        begun, w.now = w.now // QUARTER * QUARTER, w.now + QUARTER
+        proof = w.event(EventKind.SENT, claimed)
+        accepted = [Timely(begun, "ses", "accepted", 1)]
+        for event in (proof, w.event(EventKind.UNKNOWN, claimed), proof):
+            await w.fold(event)
+            assert await w.ledger.figures.timely(0, w.now + HOUR) == accepted
+        await w.settle(claimed, Cause.PROVIDER_ACCEPTED, "late")
+        assert await w.ledger.figures.timely(0, w.now + HOUR) == accepted
+
+    @clause
+    async def test_a_proof_that_is_no_event_counts(self, w: World) -> None:
+        """Once, too; what only a person says was sent does not: nobody knows whether the provider has it."""
+        claimed = await w.one()
+        await w.settle(claimed, Cause.UNCERTAIN)
+        await w.resolve(claimed.id, Cause.PROOF)
+        await w.fold(w.event(EventKind.SENT, claimed))
+        assert [one.n for one in await w.ledger.figures.timely(0, w.now + HOUR)] == [1]
+        other = await w.one()
+        await w.settle(other, Cause.UNCERTAIN)
+        await w.resolve(other.id, Cause.DEADLINE)
+        await w.resolve(other.id, Cause.PERSON_SENT)
+        assert [one.n for one in await w.ledger.figures.timely(0, w.now + HOUR)] == [1]
+
+    @clause
     async def test_an_event_that_waited_counts_when_it_is_matched(self, w: World) -> None:
         """Before the provider's id is known it belongs to no run; then it counts, once."""
         claimed = await w.one()

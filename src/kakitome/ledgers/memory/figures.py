@@ -8,7 +8,6 @@ from collections.abc import Iterator, Sequence
 from kakitome.core.delivery import NOTHING, fold
 from kakitome.core.engagement import kept, touch_of
 from kakitome.core.ids import MessageId, RunId
-from kakitome.core.lifecycle import Cause
 from kakitome.core.statistics import QUARTER, TOTALS, Cell, LinkFigures, Totals, adds, domain_of, told
 from kakitome.ledgers.memory.book import Book, EventBook
 from kakitome.ports.figures import Timely
@@ -67,8 +66,8 @@ class MemoryFigures:
     def _accepted(self) -> Iterator[tuple[RunId, str, int, str]]:
         for message in self._book.messages.values():
             for attempt in message.tries.values():
-                if attempt.cause is Cause.PROVIDER_ACCEPTED:
-                    yield message.run, attempt.lane, attempt.settled or 0, "accepted"
+                if attempt.accepted:
+                    yield message.run, attempt.lane, attempt.begun, "accepted"
 
     def _told(self) -> Iterator[tuple[RunId, str, int, str]]:
         for one in self._book.events.values():

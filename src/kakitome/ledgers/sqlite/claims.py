@@ -180,7 +180,8 @@ def _settle(db: Db, settlements: Sequence[Settlement], now: int) -> Settled:
 
 
 def _count_acceptances(db: Db, now: int) -> None:
-    """Before the attempts are written: an attempt counts once, when its first acceptance by reply comes."""
+    """Before the attempts are written: an attempt counts once, when its first acceptance by reply comes; in the
+    quarters only where no event has proved it before."""
     db.execute(
         "insert into lane_second select s.lane, ?1, count(*), count(a.proved) from stage s"
         " join attempt a on a.message = s.id and a.fence = s.fence"
@@ -190,11 +191,10 @@ def _count_acceptances(db: Db, now: int) -> None:
         (now // 1000,),
     )
     db.execute(
-        "insert into quarter select ?1, s.run, s.lane, 'accepted', count(*) from stage s"
+        f"insert into quarter select s.begun / {QUARTER} * {QUARTER}, s.run, s.lane, 'accepted', count(*) from stage s"
         " join attempt a on a.message = s.id and a.fence = s.fence"
-        " where s.cause = 'provider_accepted' and a.cause is not 'provider_accepted' group by s.run, s.lane"
-        " on conflict (at, run, lane, name) do update set n = n + excluded.n",
-        (now // QUARTER * QUARTER,),
+        " where s.cause = 'provider_accepted' and a.cause is not 'provider_accepted' and a.proved is null"
+        " group by 1, 2, 3 on conflict (at, run, lane, name) do update set n = n + excluded.n"
     )
 
 

@@ -131,9 +131,21 @@ join json_each(case e.kind when 'delivered' then '["delivered"]'
 where e.message is not null group by 1, 2, 3, 4
 """
 _ACCEPTED_ANEW: Final = f"""
-select a.settled / {QUARTER} * {QUARTER} as at, m.run as run, a.lane as lane, 'accepted' as name, count(*) as n
-from attempt a join message m on m.id = a.message where a.cause = 'provider_accepted' group by 1, 2, 3, 4
+select a.begun / {QUARTER} * {QUARTER} as at, m.run as run, a.lane as lane, 'accepted' as name, count(*) as n
+from attempt a join message m on m.id = a.message where a.cause = 'provider_accepted' or a.proved is not null
+group by 1, 2, 3, 4
 """
+
+
+def proved(db: Db, message: int, fence: int) -> None:
+    """Before the attempt is written that is proved now: it counts, unless its reply or another proof has come."""
+    db.execute(
+        f"insert into quarter select a.begun / {QUARTER} * {QUARTER}, m.run, a.lane, 'accepted', 1 from attempt a"
+        " join message m on m.id = a.message where a.message = ? and a.fence = ?"
+        " and a.cause is not 'provider_accepted' and a.proved is null"
+        " on conflict (at, run, lane, name) do update set n = n + 1",
+        (message, fence),
+    )
 
 
 def differences(db: Db) -> list[tuple[str, int, int]]:

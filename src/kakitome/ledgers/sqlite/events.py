@@ -125,6 +125,7 @@ def _prove(db: Db, event: Event, message: int, fence: int, now: int) -> None:
         "insert into lane_latest values (?, ?) on conflict (lane) do update set at = max(at, excluded.at)",
         (lane, event.at),
     )
+    counting.proved(db, message, fence)
     db.execute(
         "update attempt set proved = min(coalesce(proved, ?1), ?1), provider_id = coalesce(provider_id, ?2)"
         " where message = ?3 and fence = ?4",

@@ -11,6 +11,7 @@ from kakitome.core.ids import Fence, MessageId, RunId
 from kakitome.core.lifecycle import Cause, State, origins
 from kakitome.core.message import Settlement
 from kakitome.core.policy import Horizons, Policy
+from kakitome.ledgers.sqlite import counting
 from kakitome.ledgers.sqlite.book import change, count_copies, enter
 from kakitome.ledgers.sqlite.claims import settle
 from kakitome.ledgers.sqlite.connection import Db, as_json, one
@@ -75,6 +76,8 @@ def _attempted(db: Db, ids: Sequence[MessageId]) -> list[MessageId]:
 
 
 def _prove_newest(db: Db, ids: Sequence[MessageId], now: int) -> None:
+    for id in ids:
+        counting.proved(db, id, one(db, "select fence from message where id = ?", id))
     db.execute(
         "update attempt set proved = coalesce(proved, ?2) where (message, fence) in"
         " (select id, fence from message where id in (select value from json_each(?1)))",

@@ -203,4 +203,11 @@ create table parking (
 create index journal_paused on journal (run, seq) where kind in ('campaign_paused', 'guard_paused');
 """
 
-MIGRATIONS: tuple[str, ...] = (FIRST, SUPPRESSING, GUARD, FIGURES, PACING, ALERTS, PARKING)
+ACCEPTANCES = """
+-- What the provider took counts when its attempt began, also where only an event proved it: the provider counts it.
+delete from quarter where name = 'accepted';
+insert into quarter select a.begun / 900000 * 900000, m.run, a.lane, 'accepted', count(*) from attempt a
+  join message m on m.id = a.message where a.cause = 'provider_accepted' or a.proved is not null group by 1, 2, 3;
+"""
+
+MIGRATIONS: tuple[str, ...] = (FIRST, SUPPRESSING, GUARD, FIGURES, PACING, ALERTS, PARKING, ACCEPTANCES)
