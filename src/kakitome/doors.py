@@ -43,7 +43,7 @@ def _simulator(path: str | None) -> SimulatorCertificates:
             key=key,
         )
     try:
-        return SimulatorCertificates(Path(path).read_bytes())
+        return SimulatorCertificates(Path(path).read_bytes(), Path(path).read_bytes)
     except (OSError, ValueError) as error:
         raise ConfigurationError(
             f"{key} = {path!r} cannot be read: {error}.", "Is the simulator up?", key=key

@@ -386,7 +386,25 @@ def test_proved_but_unreadable_goes_to_quarantine() -> None:
 
 
 def _simulator() -> SimulatorCertificates:
-    return SimulatorCertificates(_certificate().public_bytes(serialization.Encoding.PEM))
+    return SimulatorCertificates(_pem(_certificate()))
+
+
+def _pem(certificate: x509.Certificate) -> bytes:
+    return certificate.public_bytes(serialization.Encoding.PEM)
+
+
+def test_a_simulator_that_was_started_again_is_believed() -> None:
+    """It has another key then, and has written its certificate again; a file half-written is a 503, and SNS comes
+    again."""
+    pem = _pem(_certificate())
+    files = iter((pem[:100], b"", pem, pem))
+    source = _source(SimulatorCertificates(_pem(_certificate(curve=True)), lambda: next(files)))
+    envelope = _envelope(SigningCertURL="https://127.0.0.1:18081/SimpleNotificationService-00.pem")
+    for _ in range(2):
+        with pytest.raises(CertificateUnavailable):
+            _verify(envelope, source)
+    for _ in range(2):
+        assert isinstance(_verify(envelope, source), Notification)
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1:18081", "localhost:18081", "[::1]:18081", "127.0.0.1"])

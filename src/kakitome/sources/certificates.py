@@ -8,6 +8,7 @@ whole against one expression instead of being taken apart by a URL parser that s
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from typing import Final, Protocol
 
 from cryptography import x509
@@ -66,11 +67,15 @@ def region_of_certificate(url: str) -> str | None:
 class SimulatorCertificates:
     """The simulator's one certificate, given as PEM and never fetched, for envelopes that name a loopback address.
 
-    It vouches for no other: an instance that was left in this mode believes nobody out there.
+    It vouches for no other: an instance that was left in this mode believes nobody out there. A simulator makes a new
+    key at each start; `again` reads what it wrote then.
     """
 
-    def __init__(self, pem: bytes) -> None:
+    def __init__(self, pem: bytes, again: Callable[[], bytes] | None = None) -> None:
+        """Raises `ValueError` for what is no certificate."""
+        self._pem = pem
         self._certificate = x509.load_pem_x509_certificate(pem)
+        self._again = again
 
     def permits(self, url: str, topic: str) -> bool:
         return _LOOPBACK.fullmatch(url) is not None
@@ -78,4 +83,14 @@ class SimulatorCertificates:
     async def get(self, url: str) -> x509.Certificate:
         if not self.permits(url, ""):
             raise EventRefused("The simulator's certificate vouches for loopback addresses only.")
+        if self._again is not None:
+            self._renew(self._again)
         return self._certificate
+
+    def _renew(self, again: Callable[[], bytes]) -> None:
+        try:
+            pem = again()
+            if pem != self._pem:
+                self._pem, self._certificate = pem, x509.load_pem_x509_certificate(pem)
+        except (OSError, ValueError) as error:  # half written: SNS comes again
+            raise CertificateUnavailable(f"The simulator's certificate cannot be read: {error}.") from error
