@@ -178,7 +178,7 @@ def _timeline(
     moments: list[Moment] = [Acceptance(at=_time(_accepted_at(view)))]
     moments += map(_attempt, attempts)
     moments += (_decision(entry) for entry in entries if entry.kind in _DECIDED)
-    moments += map(_happening, events)
+    moments += (_happening(event, _within_its_second(event, attempts)) for event in events)
     return sorted(moments, key=lambda moment: moment.at)  # stable: at the same time, in the order above
 
 
@@ -206,9 +206,17 @@ def _attempt(attempt: AttemptView) -> Attempt:
     )
 
 
-def _happening(event: Event) -> Happening:
+def _within_its_second(event: Event, attempts: Sequence[AttemptView]) -> int:
+    """SendGrid tells whole seconds, and means some time within: not before the attempt of that second was over."""
+    if event.at % 1000:
+        return event.at
+    begun = [a.settled or a.begun for a in attempts if event.at <= a.begun < event.at + 1000]
+    return max((event.at, *begun))
+
+
+def _happening(event: Event, at: int) -> Happening:
     return Happening(
-        at=_time(event.at),
+        at=_time(at),
         event=event.kind,
         provider=event.provider,
         provider_message_id=event.provider_message_id,

@@ -87,6 +87,20 @@ def test_sent_and_delivered(url: str, provider: Remote) -> None:
     assert line.message == told(url, id)["messages"][0]["id"]
 
 
+def test_the_timeline_is_in_order_although_sendgrid_tells_whole_seconds(url: str) -> None:
+    """What it says of this second did not happen before we asked it to."""
+    for number in range(3):
+        id = Client(url).send(to=f"order{number}@example.com", **mail()).id
+        until(lambda: statuses(url, id) == ["delivered"])  # noqa: B023 - it is called in this round
+        until(lambda: len(timeline(url, id)) == 4)  # noqa: B023
+        assert [entry["kind"] for entry in timeline(url, id)] == ["accepted", "attempt", "event", "event"]
+
+
+def timeline(url: str, id: str) -> list[dict[str, Any]]:
+    [message] = told(url, id)["messages"]
+    return list(message["timeline"])
+
+
 def test_siblings_are_one_request_and_each_has_a_fate_of_their_own(url: str, provider: Remote) -> None:
     """To, Cc and Bcc in one request; the bounce of one is not the others'."""
     before = provider.state()["sendgrid"]["mails"]
