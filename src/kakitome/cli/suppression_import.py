@@ -38,7 +38,7 @@ async def run(args: Namespace, out: Out) -> int:
     """Exit code 1 where no row could be used. Bad rows go into a file beside the ledger, with line and reason."""
     path = Path(args.file)
     async with session.instance(args, out) as instance:
-        rejects = instance.folder / "rejects" / f"suppressions-{path.name}.csv"
+        rejects = instance.folder / "rejects" / f"suppressions-{path.stem}.csv"
         rejects.parent.mkdir(parents=True, exist_ok=True)
         counts = await _taken(args, path, instance, rejects)
     if not counts.bad:
