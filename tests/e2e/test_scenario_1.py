@@ -59,9 +59,7 @@ def test_it_plays_to_its_end(told: str) -> None:
 
 def test_no_mail_went_twice_over_both_providers(told: str, place: Path) -> None:
     """By their own records: the outage's orders at SendGrid, all the others and the canary at SES."""
-    by = {
-        provider: Counter(line["recipient"] for line in accepted(place, provider)) for provider in ("ses", "sendgrid")
-    }
+    by = {provider: Counter(line["recipient"] for line in accepted(place, provider)) for provider in PROVIDERS}
     assert by["sendgrid"] == {f"order{number}@example.com": 1 for number in range(5, 10)}
     assert not by["ses"].keys() & by["sendgrid"].keys()
     assert by["ses"].pop("success@simulator.amazonses.com") >= 1
@@ -83,7 +81,7 @@ def test_the_figures_are_the_providers(told: str, place: Path) -> None:
     ask = partial(command, place, "statistics")
     cost = {one["lane"]: one for one in ask("--cost")["cost"]}
     assert {lane: one["recipients"] for lane, one in cost.items()} == {
-        provider: len(accepted(place, provider)) for provider in ("ses", "sendgrid")
+        provider: len(accepted(place, provider)) for provider in PROVIDERS
     }
     assert ask("--campaign", "winter")["failed"] == {"count": 1, "of": 1_001, "percent": 0.1}
 
