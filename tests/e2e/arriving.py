@@ -34,8 +34,8 @@ class Arrived:
     subject: str
     sender: Person
     to: tuple[Person, ...]
-    text: str
-    html: str
+    text: str | None
+    html: str | None
     cc: tuple[Person, ...] = ()
     reply_to: tuple[Person, ...] = ()
     headers: Mapping[str, str] = field(default_factory=dict)
@@ -69,9 +69,9 @@ def of_bytes(recipients: tuple[str, ...], raw: bytes) -> Arrived:
     def people(name: str) -> tuple[Person, ...]:
         return tuple((a.display_name, bare(a.addr_spec)) for a in mail[name].addresses) if mail[name] else ()
 
-    def body(kind: str) -> str:
+    def body(kind: str) -> str | None:
         part = mail.get_body((kind,))
-        return "" if part is None else _lines(part.get_content())
+        return None if part is None else lines(part.get_content())
 
     return Arrived(
         recipients=tuple(map(bare, recipients)),
@@ -94,7 +94,7 @@ def of_json(body: bytes) -> list[Arrived]:
     def people(them: list[dict[str, str]]) -> tuple[Person, ...]:
         return tuple((one.get("name", ""), bare(one["email"])) for one in them)
 
-    parts = {part["type"]: _lines(part["value"]) for part in mail["content"]}
+    parts = {part["type"]: lines(part["value"]) for part in mail["content"]}
     answers = [mail["reply_to"]] if "reply_to" in mail else mail.get("reply_to_list", [])
     return [
         Arrived(
@@ -104,8 +104,8 @@ def of_json(body: bytes) -> list[Arrived]:
             to=people(one["to"]),
             cc=people(one.get("cc", [])),
             reply_to=people(answers),
-            text=parts["text/plain"],
-            html=parts["text/html"],
+            text=parts.get("text/plain"),
+            html=parts.get("text/html"),
             headers={name: str(make_header(decode_header(value))) for name, value in mail.get("headers", {}).items()},
             attachments=tuple(
                 (file["filename"], file["type"], base64.b64decode(file["content"]))
@@ -116,7 +116,7 @@ def of_json(body: bytes) -> list[Arrived]:
     ]
 
 
-def _lines(text: str) -> str:
+def lines(text: str) -> str:
     """A mail's text ends in one line end, whoever adds it."""
     return re.sub(r"\r\n?", "\n", text).rstrip("\n") + "\n"
 

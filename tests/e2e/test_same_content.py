@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from arriving import LANES, Arrived, Far
+from arriving import LANES, Arrived, Far, lines
 
 from kakitome.accept import Handed, accept
 from kakitome.app import opened
@@ -104,11 +104,21 @@ def sent(folder: Path, far: Far, copies: int, *mails: MessageRequest) -> list[Ar
 def test_what_arrives_is_what_was_said(far: Far, tmp_path: Path, request: pytest.FixtureRequest) -> None:
     """Subject, text, html, names, an old carrier's address, reply-to, headers of the caller's and of the list's: the
     same from every parser. On the lane whose lists share requests they did, braces apart."""
-    text = SAID.text.replace("{{ no hole }}\n", "")
+    text = (SAID.text or "").replace("{{ no hole }}\n", "")
     [plain] = sent(tmp_path, far, 1, mail(text=text))
     assert plain.without_token() == Arrived(**{**SAID.__dict__, "text": text})
     bulk = [path for path, _ in far.requests if "bulk" in path]
     assert bool(bulk) == ("ses-bulk" in request.node.name)
+
+
+@pytest.mark.parametrize(
+    "text, html", [("", None), (None, SAID.html), ("a\r\nb\rc", "")], ids=["empty", "html", "ends"]
+)
+def test_what_is_not_there_is_not_made_up(far: Far, tmp_path: Path, text: str | None, html: str | None) -> None:
+    """One part alone, or an empty one; line ends of any kind."""
+    [arrived] = sent(tmp_path, far, 1, mail(text=text, html=html))
+    expected = [None if part is None else lines(part) for part in (text, html)]
+    assert [arrived.text, arrived.html] == expected
 
 
 def test_attachments_and_braces_arrive(far: Far, tmp_path: Path) -> None:

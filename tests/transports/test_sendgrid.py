@@ -129,12 +129,13 @@ def test_a_request_says_what_the_content_says() -> None:
 
 
 def test_several_answers_and_an_empty_part() -> None:
-    """`reply_to_list` for more than one; SendGrid takes no empty text beside html."""
+    """`reply_to_list` for more than one; SendGrid takes no empty part, so it is an empty line, as in `mime`."""
     content = mail(text="", reply_to=(Mailbox("a@example.com"), Mailbox("b@example.com")))
     _, server = played(siblings(TO, content=content), YES)
     assert [one["email"] for one in said(server)["reply_to_list"]] == ["a@example.com", "b@example.com"]
     assert "reply_to" not in said(server)
-    assert [part["type"] for part in said(server)["content"]] == ["text/html"]
+    [plain, html] = said(server)["content"]
+    assert (plain, html["type"]) == ({"type": "text/plain", "value": "\n"}, "text/html")
 
 
 def test_siblings_go_as_one() -> None:

@@ -67,9 +67,13 @@ _encoder = msgspec.json.Encoder()
 
 
 def common_part(content: Content) -> bytes:
-    """The JSON behind the personalizations, which no reader changes. Raises what `mime` would raise for headers."""
+    """The JSON behind the personalizations, which no reader changes. Raises what `mime` would raise for headers.
+
+    An empty part, which SendGrid would refuse, is an empty line, as `mime` writes it.
+    """
     check_caller_headers(content.headers)
-    parts = [_Part(f"text/{kind}", text) for kind, text in (("plain", content.text), ("html", content.html)) if text]
+    both = (("plain", content.text), ("html", content.html))
+    parts = [_Part(f"text/{kind}", text or "\n") for kind, text in both if text is not None]
     answers = [_person(mailbox) for mailbox in content.reply_to]
     mail = _Mail(
         sender=_person(content.sender),
