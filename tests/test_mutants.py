@@ -21,6 +21,7 @@ import pytest
 ROOT = Path(__file__).parent.parent
 FAILED = 1  # pytest's exit code for failed tests; an error in collecting them, or no test of that name, is another
 TOGETHER = 2
+LONGEST = 240  # seconds; finding the smallest counterexample takes its time on a busy machine
 ENVIRONMENT = {"PYTHONDONTWRITEBYTECODE": "1", "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}  # plugins take a second to load
 
 
@@ -46,7 +47,7 @@ def fate(mutant: Mutant, folder: Path) -> tuple[int, str]:
         env=os.environ | ENVIRONMENT | {"PYTHONPATH": str(folder / "src")},
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=LONGEST,
     )
     return run.returncode, run.stdout + run.stderr
 
