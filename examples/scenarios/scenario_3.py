@@ -147,7 +147,8 @@ class Play:
         self.stage.run("recover", "--cause", "deferred-408", "--dry-run")
         self.stage.run("recover", "--cause", "deferred-408")
         self.stage.run("recover", "--cause", "deferred-408")
-        check(True, "Recovering twice is recovering once.")
+        again = self.stage.ask("recover", "--cause", "deferred-408", "--dry-run")
+        check(again["queued"] == [], "Recovering twice is recovering once.")
         self.stage.run("lane", "resume", "lane:sendgrid")
         fresh = [n for n in (*GAVE_UP, *WAITING) if n not in (STALE, TONIGHT)]
         self.wait_for("delivered", fresh)
@@ -171,8 +172,7 @@ class Play:
 
     def over(self) -> None:
         self.stage.run("unsent")
-        id = self.site.ids[STALE]
-        self.stage.run("recover", "--id", id, "--close", "--include-expired", "--note", "The evening is over.")
+        self.stage.run("recover", "--cause", "deferred-408", "--close", "--include-expired")
         wait_until(lambda: len(self.slack.titled("Over")) == 2, PATIENCE, "Slack did not hear of the end")
         for message in self.slack.titled("Over"):
             tell(shown(message))
@@ -269,11 +269,11 @@ class Play:
 def goodbye() -> None:
     print(
         f"""
-Three things to try, after c="--config {FOLDER}/kakitome.toml"
+Three things to try, after export KAKITOME_CONFIG={FOLDER}/kakitome.toml
 
-  .venv/bin/kakitome $c explain guest-{TAKEN}@example.jp
-  .venv/bin/kakitome $c alerts
-  .venv/bin/kakitome $c explain guest-{STALE}@example.jp
+  .venv/bin/kakitome explain guest-{TAKEN}@example.jp
+  .venv/bin/kakitome alerts
+  .venv/bin/kakitome explain guest-{STALE}@example.jp
 
 make clean deletes demo/.""",
         file=sys.stderr,
