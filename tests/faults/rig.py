@@ -212,6 +212,7 @@ def fork_and_wait(work: Callable[[], object]) -> None:
 def start_simulator(plan: Plan, accepted: Path) -> tuple[subprocess.Popen[str], Remote]:
     command = [sys.executable, "-m", "kakitome_simulator", "--accepted", str(accepted), "--no-authentication"]
     command += ["--certificate", str(plan.folder / "sns.pem"), "--seed", str(plan.seed)]
+    command += ["--sendgrid-key", str(plan.folder / "sendgrid.key")]
     for fault in plan.faults + ([f"lose_events@share={plan.events}"] if plan.events not in ("all", "none") else []):
         command += ["--fault", fault]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
@@ -232,6 +233,16 @@ def configuration(plan: Plan, remote: Remote) -> Config:
             margin=plan.margin,
         )
         if plan.lane == "ses"
+        else LaneTable(
+            provider="sendgrid",
+            account="provider",
+            endpoint=remote.url,
+            api_key="env:RIG_API_KEY",
+            horizon=plan.horizon,
+            timeout=plan.timeout,
+            margin=plan.margin,
+        )
+        if plan.lane == "sendgrid"
         else LaneTable(
             provider="smtp" if plan.lane == "smtp" else "ses-smtp",
             account="provider",
@@ -269,7 +280,9 @@ class open_door:  # noqa: N801 - reads as the statement that it is
         if plan.events != "none":
             listener = socket.create_server(("127.0.0.1", 0))
             self._pid = fork(lambda: keep_open(plan, config, listener))
-            remote.events_to(f"http://127.0.0.1:{listener.getsockname()[1]}/events/ses")
+            at = f"http://127.0.0.1:{listener.getsockname()[1]}"
+            remote.events_to(f"{at}/events/ses")
+            remote.sendgrid_events_to(f"{at}/events/sendgrid")
             listener.close()
 
     def __enter__(self) -> None:
@@ -290,7 +303,7 @@ def keep_open(plan: Plan, config: Config, listener: socket.socket) -> None:
 
 
 if __name__ == "__main__":
-    os.environ.update(AWS_ACCESS_KEY_ID="test", AWS_SECRET_ACCESS_KEY="test")
+    os.environ.update(AWS_ACCESS_KEY_ID="test", AWS_SECRET_ACCESS_KEY="test", RIG_API_KEY="SG.test")
     print(
         msgspec.json.encode(
             main(msgspec.json.decode(sys.argv[1], type=Plan, dec_hook=lambda kind, value: kind(value)))

@@ -19,7 +19,7 @@ import pytest
 
 RIG = Path(__file__).parent / "rig.py"
 LENGTH = int(os.environ.get("KAKITOME_FAULTS", "1"))
-CONNECTIONS = {"ses-smtp": 8, "ses": 16}
+CONNECTIONS = {"ses-smtp": 8, "ses": 16, "sendgrid": 16}
 LOOPS = 2
 LONGEST = 120  # seconds until a play that does not end is a failure
 
@@ -61,11 +61,13 @@ def assert_nothing_lost(report: Any) -> None:
     assert report["discrepancies"] == []
 
 
-@pytest.mark.parametrize("lane", ["ses-smtp", "ses"])
-@pytest.mark.parametrize("events", ["all", "none"])
+@pytest.mark.parametrize(
+    ("lane", "events"),
+    [("ses-smtp", "all"), ("ses-smtp", "none"), ("ses", "all"), ("ses", "none"), ("sendgrid", "all")],
+)
 def test_kills(tmp_path: Path, lane: str, events: str) -> None:
     """At random moments; with a lossless or a wholly silent event channel `evidence` sends nothing twice."""
-    kills = 75 * LENGTH
+    kills = 60 * LENGTH
     report = play(tmp_path, lane=lane, events=events, kills=kills, seed=len(lane) + len(events))
     assert_nothing_lost(report)
     assert report["doubled"] == []
@@ -132,9 +134,10 @@ def test_stopped_worker(tmp_path: Path, step: str) -> None:
     assert report["doubled"] == []
 
 
-def test_lost_replies(tmp_path: Path) -> None:
+@pytest.mark.parametrize("lane", ["ses-smtp", "sendgrid"])
+def test_lost_replies(tmp_path: Path, lane: str) -> None:
     """A tenth of the replies is lost after acceptance: each is in doubt, and its event proves it."""
-    report = play(tmp_path, kills=5, faults=["lose_reply@share=0.1"], longest_ms=400, seed=11)
+    report = play(tmp_path, lane=lane, kills=5, faults=["lose_reply@share=0.1"], longest_ms=400, seed=11)
     assert_nothing_lost(report)
     assert report["doubts"] > 0
     assert report["doubled"] == []
