@@ -60,11 +60,14 @@ def tell(here: Terminal, *happenings: tuple[int, EventKind, int, dict[str, Any]]
             run = await instance.ledger.runs.find("news")
             assert run is not None
             views = await instance.ledger.reads.search(Search(run=run.id))
+            tried = await instance.ledger.reads.attempts([view.id for view in views])
+            newest = {one.message: str(one.fence) for one in sorted(tried, key=lambda one: one.fence)}
             now = instance.clock.now()
             events = [
                 Event(
                     key=f"k{k}", kind=kind, at=now + after, provider="ses", provider_message_id="",
-                    recipient=views[n].address, message=message_text(views[n].id), attempt="1", **more,
+                    recipient=views[n].address, message=message_text(views[n].id),
+                    attempt=newest[views[n].id], **more,
                 )
                 for k, (n, kind, after, more) in enumerate(happenings)
             ]  # fmt: skip
