@@ -13,7 +13,6 @@ from kakitome.core.errors import StateError
 from kakitome.core.evidence import NO_PROOF, Verdict, judge, residual
 from kakitome.core.lane import Lane, is_canary
 from kakitome.core.lifecycle import OPEN, Cause
-from kakitome.core.policy import InDoubt
 from kakitome.ports.clock import Clock
 from kakitome.ports.ledger import Ledger
 from kakitome.ports.messages import Doubt
@@ -75,7 +74,7 @@ async def _look(ledger: Ledger, doubt: Doubt, lane: Lane | None, now: int) -> bo
     )
     if cause is None:
         await ledger.sweeps.look_again([doubt.id], now + max(1, lane.horizons.quiet // LOOKS))
-        return silent
+        return silent and not is_canary(doubt.stream)
     if cause is Cause.DEADLINE and not lane.provable:
         note = NO_PROOF
     await ledger.messages.resolve([doubt.id], cause, "sweep", note, now)
@@ -86,7 +85,7 @@ async def _look(ledger: Ledger, doubt: Doubt, lane: Lane | None, now: int) -> bo
 
 async def _evidence(ledger: Ledger, doubt: Doubt, lane: Lane, now: int) -> tuple[Verdict, str, bool]:
     """The verdict, its figures, and whether the lane's newest event is too old to say anything."""
-    if not lane.provable or doubt.policy.in_doubt is not InDoubt.EVIDENCE or now < doubt.begun + lane.horizons.quiet:
+    if not lane.provable or now < doubt.begun + lane.horizons.quiet:
         return Verdict.WAIT, "", False
     record = await ledger.sweeps.record(lane.name, doubt.begun, lane.horizons, now)
     verdict = judge(record, doubt.begun, lane.horizons.quiet)

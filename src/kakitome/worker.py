@@ -33,6 +33,8 @@ log = logging.getLogger("kakitome.worker")
 
 IDLE = 0.25  # seconds between looks when nobody rings: other processes' bells are not heard here
 BEAT = 1.0
+PATIENCE = 2.0  # seconds for the answers to a batch, of which the last slot is at most one second away
+MOST_ROUNDS = 8  # at the same time, in each loop
 BEGIN_AGAIN = 5.0
 FIRST_LOOK = 2.0  # seconds that mail waits for the provider's limits at the start: without them it goes one a second
 
@@ -126,13 +128,27 @@ class Worker:
 
     async def _loop(self, kind: Kind) -> None:
         transports: dict[str, Transport] = {}
+        slow: set[asyncio.Task[int]] = set()
         try:
             while not self.stopping:
-                if not await self._round(kind, transports):
+                if await self._one_round(kind, transports, slow) == 0:
                     await self._rest(kind)
+            await asyncio.gather(*slow)
         finally:
+            for task in slow:
+                task.cancel()
+            await asyncio.gather(*slow, return_exceptions=True)
             for transport in transports.values():
                 await transport.close()
+
+    async def _one_round(self, kind: Kind, transports: dict[str, Transport], slow: set[asyncio.Task[int]]) -> int:
+        """What a round claimed. One that waits too long for its last answers (a server may take ten minutes) is left to
+        its end among the `slow` ones, and the next begins beside it."""
+        task = asyncio.create_task(self._round(kind, transports))
+        slow.add(task)
+        task.add_done_callback(slow.discard)
+        await asyncio.wait({task}, timeout=PATIENCE if len(slow) < MOST_ROUNDS else None)
+        return task.result() if task.done() else 1
 
     async def _rest(self, kind: Kind) -> None:
         await _first(self._queue.wait(kind.value, IDLE), self._stop.wait())

@@ -11,6 +11,7 @@ import pytest
 from machine import Hosts
 from workshop import HOUR, LANE, VirtualClock, Workshop
 
+from kakitome import worker
 from kakitome.accept import Desk, Handed, accept
 from kakitome.core.ids import MessageId, RunId
 from kakitome.core.lane import Lane
@@ -161,6 +162,34 @@ async def test_a_single_mail_never_waits_behind_a_list(s: Shift) -> None:
         assert [to for _, to in s.post.written] == ["single@example.com"]
         gate.set()
         await s.post.until("list-299@example.com")
+
+
+@pytest.mark.parametrize("stream", ["booking", "letter"])
+def test_an_answer_that_does_not_come_holds_nobody_up(stream: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A server may take ten minutes for the final dot. What is handed in meanwhile goes; in the end all is settled."""
+    monkeypatch.setattr(worker, "PATIENCE", 0.01)
+
+    async def run() -> None:
+        s, gate, hangs = Shift(), asyncio.Event(), asyncio.Event()
+
+        async def hang(parcel: Parcel) -> None:
+            if parcel.recipient.startswith("hanging"):
+                hangs.set()
+                await gate.wait()
+
+        s.post.before = hang
+        async with asyncio.timeout(10):
+            ids = await s.hand_in(stream, *(f"hanging-{n}@example.com" for n in range(3)))
+            async with s.working():
+                await hangs.wait()
+                ids += await s.hand_in(stream, "next@example.com")
+                await s.post.until("next@example.com")
+                assert [to for _, to in s.post.written] == ["next@example.com"]
+                gate.set()
+                await s.post.until("hanging-2@example.com")
+        assert await s.states(ids) == [State.SENT] * 4
+
+    asyncio.run(run())
 
 
 @shift

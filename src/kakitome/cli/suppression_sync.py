@@ -65,10 +65,9 @@ def _document(plan: Plan, done: bool) -> dict[str, object]:
 
 
 def _tell(plan: Plan, account: str, done: bool, out: Out) -> None:
-    verb = "was" if done else "would be"
-    _some(plan.here, f"{verb} suppressed here, as SES does in {account}", out)
-    _some(plan.there, f"{verb} put onto SES's list", out)
-    _some(plan.remove, f"{verb} removed from SES's list, since a person removed it here", out)
+    _some(plan.here, f"{_verb(plan.here, done)} suppressed here, as SES does in {account}", out)
+    _some(plan.there, f"{_verb(plan.there, done)} put onto SES's list", out)
+    _some(plan.remove, f"{_verb(plan.remove, done)} removed from SES's list, since a person removed it here", out)
     _some(
         plan.gone,
         "came from SES's list and is not there any more; still suppressed here until a person removes it",
@@ -76,6 +75,10 @@ def _tell(plan: Plan, account: str, done: bool, out: Out) -> None:
     )
     if plan.nothing:
         out.line("Both lists agree.")
+
+
+def _verb(found: Sequence[object], done: bool) -> str:
+    return "would be" if not done else "was" if len(found) == 1 else "were"
 
 
 def _some(found: Sequence[object], what: str, out: Out) -> None:

@@ -45,14 +45,14 @@ class Doubt(Clauses):
 
     @clause
     async def test_silence_and_policy_count_as_resends(self, w: World) -> None:
-        """Both queue the message at once, without its old expiry, and the next doubt knows that it was resent."""
+        """Both queue the message at once; its time is over when it was; the next doubt knows that it was resent."""
         for cause in (Cause.SILENCE, Cause.POLICY_RESEND):
             claimed = await w.one(expires=w.now + HOUR)
             await w.settle(claimed, Cause.UNCERTAIN, due=w.now + MINUTE)
             w.now += MINUTE
             assert await w.resolve(claimed.id, cause) == [claimed.id]
             view = await w.view(claimed.id)
-            assert (view.state, view.due, view.expires) == (State.QUEUED, w.now, None)
+            assert (view.state, view.due, view.expires) == (State.QUEUED, w.now, w.now - MINUTE + HOUR)
             again = await w.again(claimed)
             await w.settle(again, Cause.UNCERTAIN, due=w.now)
             [doubt] = [d for d in await w.ledger.sweeps.doubts(10, w.now) if d.id == claimed.id]

@@ -122,7 +122,9 @@ class MemoryMessages:
             m.tries[m.fence].proved = m.tries[m.fence].proved or now
             self._book.count_copies(m)
         if m.state is State.QUEUED:
-            m.due, m.expires = now, None
+            m.due = now
+            if cause is Cause.PERSON_RESEND and m.expires is not None and m.expires <= now:
+                m.expires = None
             if run.state == "done":
                 self._book.set_state(run.id, "running")
                 self._book.enter(now, "campaign_running", run=run.id, who=who)

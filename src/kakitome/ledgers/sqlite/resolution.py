@@ -45,8 +45,8 @@ def resolve(db: Db, ids: Sequence[MessageId], cause: Cause, who: str, note: str,
     elif cause is Cause.PROOF:
         ids = _attempted(db, ids)
     if cause in RESENDS or cause is Cause.PERSON_RESEND:
-        extra = ", due = iif(cancel is null, ?4, due), expires = iif(cancel is null, null, expires)"
-        extra += ", resends = resends + 1" if cause in RESENDS else ""
+        extra = ", due = iif(cancel is null, ?4, due)"
+        extra += ", resends = resends + 1" if cause in RESENDS else ", expires = iif(expires <= ?4, null, expires)"
     moved = change(db, ids, cause, now, extra, (now,) if extra else ())
     for id, run in moved.items():
         enter(db, now, cause, run=run, message=id, who=who, note=note)
