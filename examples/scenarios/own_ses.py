@@ -12,6 +12,7 @@ from email.message import Message
 from pathlib import Path
 from typing import Any
 
+from kakitome import Client
 from kakitome_simulator.remote import Remote
 from stage import TOPICS, Stage, wait_until
 
@@ -84,6 +85,15 @@ region = "us-east-1"
 port = 25
 """
 
+TEXT = """Dear {{ name }},
+
+the winter issue is here.
+
+{{ sender_name }}, {{ sender_address }}
+Questions: {{ sender_contact }}
+Unsubscribe: {{ unsubscribe_url }}
+"""
+
 _DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 
@@ -104,25 +114,37 @@ def write_list(name: str, addresses: Iterable[str]) -> str:
 class OwnSes:
     """The account, from our side and from the provider's."""
 
-    def __init__(self, stage: Stage, provider: Remote) -> None:
-        self.stage, self.provider = stage, provider
+    def __init__(self, stage: Stage, provider: Remote, api: int) -> None:
+        self.stage, self.provider, self.service = stage, provider, Client(f"http://127.0.0.1:{api}")
+        self.before = 0  # mails that SES had when the last list was started
+
+    def put_template(self) -> None:
+        text, html = FOLDER / "issue.txt", FOLDER / "issue.html"
+        text.write_text(TEXT)
+        link = TEXT.replace("{{ unsubscribe_url }}", '<a href="{{ unsubscribe_url }}">here</a>')
+        html.write_text("".join(f"<p>{paragraph}</p>" for paragraph in link.split("\n\n")))
+        words = ("--from", "Letters <letters@example.com>", "--subject", "Winter issue for {{ name }}")
+        self.stage.run("template", "put", "issue", *words, "--html", str(html), "--text", str(text))
 
     def arrived(self) -> list[str]:
         """Whom the provider has accepted mail for, by its own record."""
         return [line["recipient"] for line in self.stage.accepted("accepted")]
 
     def send(self, *to: str, key: str, show: bool = True) -> str:
-        """One mail to each of these in one submission; answers its id."""
+        """One mail to each of these in one submission, by the command or by the client; answers its id."""
+        subject, text = "Your booking", "We look forward to you."
+        if not show:
+            return self.service.send(to=list(to), subject=subject, text=text, idempotency_key=key).id
         words = ["send", *(word for address in to for word in ("--to", address))]
-        words += ["--subject", "Your booking", "--text", "We look forward to you.", "--idempotency-key", key]
-        if show:
-            self.stage.run(*words)
-        return str(self.stage.ask(*words)["id"])
+        words += ["--subject", subject, "--text", text, "--idempotency-key", key]
+        self.stage.run(*words)
+        return str(self.stage.ask(*words)["id"])  # with the same key it is the same mail, once
 
     def statuses(self, id: str) -> dict[str, str]:
-        return {m["recipient"]: m["status"] for m in self.stage.ask("status", id)["messages"]}
+        return {m.recipient or "": m.status for m in self.service.status(id).messages}
 
     def start(self, name: str, file: str, stream: str = "newsletter", show: bool = True) -> None:
+        self.before = len(self.arrived())
         words = ["campaign", "start", "--list", file, "--template", "issue", "--stream", stream, "--name", name]
         if show:
             self.stage.run(*words, "--detach")
@@ -132,10 +154,16 @@ class OwnSes:
     def told(self, name: str) -> Any:
         return self.stage.ask("campaign", "status", name)
 
-    def wait_for_all(self, name: str) -> Any:
-        """Until nothing of the campaign waits any more; answers its account."""
+    def wait_for_all(self, name: str, mails: int = 0) -> Any:
+        """Until SES has so many more mails than when it was started, and nothing of the campaign waits any more;
+        answers its account."""
+        wait_until(lambda: len(self.arrived()) >= self.before + mails, PATIENCE, f"{name} did not arrive")
         wait_until(lambda: self.open(name) == 0, PATIENCE, f"{name} did not go out")
         return self.told(name)
+
+    def level(self, name: str) -> str:
+        verdict = self.told(name)["guard"]
+        return str(verdict["level"]) if verdict else ""
 
     def open(self, name: str) -> int:
         rows = self.told(name)["rows"]

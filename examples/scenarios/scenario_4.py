@@ -32,14 +32,6 @@ from stage import Stage, check, free_ports, say, wait_until
 
 SIMULATED = "simulator.amazonses.com"
 VERIFIED = "aya@example.com"
-TEXT = """Dear {{ name }},
-
-the winter issue is here.
-
-{{ sender_name }}, {{ sender_address }}
-Questions: {{ sender_contact }}
-Unsubscribe: {{ unsubscribe_url }}
-"""
 
 
 def main() -> None:
@@ -47,7 +39,7 @@ def main() -> None:
     stage = Stage(FOLDER, KEYS)
     http, smtp, api = free_ports(3)
     stage.configure(configuration(http, smtp, api))
-    play = Play(OwnSes(stage, Remote(f"127.0.0.1:{http}")), http)
+    play = Play(OwnSes(stage, Remote(f"127.0.0.1:{http}"), api), http)
     with ExitStack() as stack:
         say("An SES account in the sandbox (the simulator) and Kakitome start here.")
         stack.enter_context(
@@ -59,7 +51,7 @@ def main() -> None:
             )
         )
         stack.enter_context(stage.server(api))
-        play.put_template()
+        play.ses.put_template()
         play.sandbox()
         play.ports()
         play.mailbox_simulator()
@@ -78,14 +70,6 @@ def main() -> None:
 class Play:
     def __init__(self, ses: OwnSes, http: int) -> None:
         self.ses, self.stage, self.provider, self.http = ses, ses.stage, ses.provider, http
-
-    def put_template(self) -> None:
-        text, html = FOLDER / "issue.txt", FOLDER / "issue.html"
-        text.write_text(TEXT)
-        link = TEXT.replace("{{ unsubscribe_url }}", '<a href="{{ unsubscribe_url }}">here</a>')
-        html.write_text("".join(f"<p>{paragraph}</p>" for paragraph in link.split("\n\n")))
-        words = ("--from", "Letters <letters@example.com>", "--subject", "Winter issue for {{ name }}")
-        self.stage.run("template", "put", "issue", *words, "--html", str(html), "--text", str(text))
 
     # ── Before the first mail ───────────────────────────────────────────────────────────────────────────────────────
 
@@ -141,7 +125,7 @@ class Play:
         self.stage.run("explain", f"bounce+4@{SIMULATED}")
         file = write_list("issue-1", [*readers("reader", 20), *(f"{w}@{SIMULATED}" for w in words)])
         self.ses.start("issue-1", file)
-        rows = self.ses.wait_for_all("issue-1")["rows"]
+        rows = self.ses.wait_for_all("issue-1", 22)["rows"]
         check((rows["sent"], rows["suppressed"]) == (22, 3), "The next issue skips them: 22 sent, 3 suppressed.")
 
     # ── Quota and throttling ────────────────────────────────────────────────────────────────────────────────────────
@@ -153,7 +137,7 @@ class Play:
             name, people = f"throttled-{via}", readers(via, 30)
             before = self.refused()
             self.ses.start(name, write_list(name, people), stream, show=via == "smtp")
-            self.ses.wait_for_all(name)
+            self.ses.wait_for_all(name, 30)
             refused = self.refused() - before
             once = sorted(to for to in self.ses.arrived() if to in people) == people
             how = "API" if via == "http" else "SMTP"
@@ -176,7 +160,7 @@ class Play:
             more += 10_000
             self.provider.faults([])
             self.provider.limit(quota=more)
-            self.ses.wait_for_all(name)
+            self.ses.wait_for_all(name, 20)
             once = sorted(to for to in self.ses.arrived() if to in people) == people
             check(once, "SES gives more, and it goes on by itself: all 20, once each.")
         say("   Better: who reads the quota is never refused. A list parks before it is full.")
@@ -192,7 +176,7 @@ class Play:
         check(why["gate"] == "quota:ses" and not self.stopped(), "Parked, and nothing is stopped: single mails go.")
         check(self.refused() == before, "SES had to refuse nothing.")
         self.provider.limit(quota=50_000)
-        self.ses.wait_for_all("quota-full")
+        self.ses.wait_for_all("quota-full", 60)
         check(sorted(to for to in self.ses.arrived() if to in people) == people, "All 60, once each.")
 
     def more_than_the_maximum(self) -> None:
@@ -214,7 +198,7 @@ class Play:
             people.insert(line - 1, bad[k])
         file = write_list("old-list", [*people, *bad[7:], *readers("older", 160)])
         self.ses.start("old-list", file)
-        wait_until(lambda: self.level("old-list") == "paused", PATIENCE, "The guard did not pause")
+        wait_until(lambda: self.ses.level("old-list") == "paused", PATIENCE, "The guard did not pause")
         warned = [line for line in self.log() if "old-list:" in line and "the limit is 4 %" in line]
         print(f"  {warned[0].strip()}" if warned else "", file=sys.stderr)
         check(len(warned) == 1, "At 4 % the guard warns, once.")
@@ -223,6 +207,7 @@ class Play:
         check(left > 0, "At 5 % it is paused, with a sentence, and the rest is kept back.")
         say("   A person takes the bad addresses out, and lets it go on.")
         self.stage.ask("suppression", "add", *bad, "--who", "aya", "--note", "old addresses")
+        self.provider.limit(rate=300)
         self.stage.run("campaign", "resume", "old-list", "--who", "aya", "--note", "bad addresses are out")
         rows = self.ses.wait_for_all("old-list")["rows"]
         sent = rows["sent"] + rows["suppressed"] + rows["already"] + rows["duplicate"]
@@ -230,10 +215,11 @@ class Play:
 
     def complaints(self) -> None:
         say("   Complaints: below 0.1 %.")
+        self.provider.limit(rate=60)
         bad = [f"complaint+{k}@simulator.example" for k in range(1, 6)]
         people = [*readers("annoyed", 100), *bad, *readers("next", 300)]
         self.ses.start("annoying", write_list("annoying", people), show=False)
-        wait_until(lambda: self.level("annoying") == "paused", PATIENCE, "The guard did not pause")
+        wait_until(lambda: self.ses.level("annoying") == "paused", PATIENCE, "The guard did not pause")
         verdict = self.ses.told("annoying")["guard"]
         check(verdict["kind"] == "complaints" and verdict["limit"] == 0.1, "A few complaints pause a list, too.")
         self.stage.run("campaign", "cancel", "annoying", "--who", "aya")
@@ -250,7 +236,7 @@ class Play:
         done = ask_web(url, b"List-Unsubscribe=One-Click")
         check(done == 200 and self.ses.suppressed() == {*before, reader}, "POST acts: one click, no login.")
         self.ses.start("issue-2", write_list("issue-2", readers("reader", 20)), show=False)
-        rows = self.ses.wait_for_all("issue-2")["rows"]
+        rows = self.ses.wait_for_all("issue-2", 19)["rows"]
         check((rows["sent"], rows["suppressed"]) == (19, 1), "The next issue skips that reader.")
 
     def both_lists(self) -> None:
@@ -300,10 +286,6 @@ class Play:
     def log(self) -> list[str]:
         """What `serve` has said."""
         return (FOLDER / "serve.log").read_text("utf-8").splitlines()
-
-    def level(self, name: str) -> str:
-        verdict = self.ses.told(name)["guard"]
-        return str(verdict["level"]) if verdict else ""
 
 
 def goodbye() -> None:
