@@ -17,9 +17,11 @@ RULES = Rules()
     ("sent", "bounced", "complained", "level", "kind"),
     [
         (99, 99, 99, None, None),  # too few to say anything
-        (100, 3, 0, None, None),
-        (100, 4, 0, Level.WARNED, "bounces"),
-        (100, 5, 0, Level.PAUSED, "bounces"),
+        (100, 19, 0, None, None),  # by chance
+        (100, 20, 0, Level.PAUSED, "bounces"),
+        (501, 20, 0, None, None),
+        (500, 20, 0, Level.WARNED, "bounces"),
+        (400, 20, 0, Level.PAUSED, "bounces"),
         (2_000, 99, 0, Level.WARNED, "bounces"),
         (2_000, 100, 0, Level.PAUSED, "bounces"),
         (100, 0, 1, None, None),  # one complaint alone stops nothing

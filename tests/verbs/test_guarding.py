@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from random import Random
 
+import msgspec
 import pytest
 from workshop import DAY, VirtualClock
 
@@ -18,7 +19,7 @@ from kakitome.guard import guard, watch
 from kakitome.ledgers.memory.ledger import MemoryLedger
 from kakitome.testing.ledger_world import World
 
-RULES = Rules(sample=10, complaints=Limit(0.08, 0.1, 3))
+RULES = Rules(sample=10, bounces=Limit(4.0, 5.0, 2), complaints=Limit(0.08, 0.1, 3))
 DEAD = {"permanence": Permanence.PERMANENT, "bounce_class": BounceClass.INVALID_RECIPIENT}
 
 
@@ -84,7 +85,7 @@ def test_single_mails_are_only_warned_about() -> None:
         await w.admit(*(f"{n}@example.jp" for n in range(20)), run=run)
         await sent(w, run, 20, bad=20)
         for _ in range(2):
-            await guard(w.ledger, lambda _: Rules(sample=10, most=Level.WARNED), w.now)
+            await guard(w.ledger, lambda _: msgspec.structs.replace(RULES, most=Level.WARNED), w.now)
         assert await said(w) == ["guard_warned"]
         assert (await w.run(run)).state == "running"
 

@@ -153,7 +153,7 @@ class GuardsTable(Table, frozen=True, kw_only=True):
 
     bounces_warn: float = 4.0
     bounces_pause: float = 5.0
-    bounces_least: int = 2
+    bounces_least: int = 20
     complaints_warn: float = 0.08
     complaints_pause: float = 0.1
     complaints_least: int = 3

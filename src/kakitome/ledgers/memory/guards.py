@@ -29,7 +29,7 @@ class MemoryGuards:
         figures = Figures(
             since=guard.since,
             level=guard.verdict.level if guard.verdict else Level.QUIET,
-            sent=_sent(self._book, run) - guard.sent_before,
+            sent=_sent(self._book, run) + _in_hand(self._book, run) - guard.sent_before,
             bounced=sum(bounced for bounced, _ in told),
             complained=sum(complained for _, complained in told),
         )
@@ -73,6 +73,10 @@ def _begin(book: Book, run: RunId, now: int) -> None:
 
 def _sent(book: Book, run: RunId) -> int:
     return sum(m.state is State.SENT for m in book.of_run(run))
+
+
+def _in_hand(book: Book, run: RunId) -> int:
+    return sum(m.state is State.SENDING for m in book.of_run(run))
 
 
 def _belongs(message: Message, since: int) -> bool:

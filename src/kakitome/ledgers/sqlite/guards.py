@@ -17,8 +17,10 @@ from kakitome.ports.guards import Watched
 
 _WATCHED = """
 select run.id, run.name, stream, state, policy, campaign, template, pinned, created, coalesce(g.since, 0),
-  coalesce(c.n, 0) - coalesce(g.sent_before, 0), coalesce(g.bounced, 0), coalesce(g.complained, 0), g.verdict
+  coalesce(c.n, 0) + coalesce(h.n, 0) - coalesce(g.sent_before, 0), coalesce(g.bounced, 0),
+  coalesce(g.complained, 0), g.verdict
 from run left join guard g on g.run = run.id left join counter c on c.run = run.id and c.name = 'sent'
+  left join counter h on h.run = run.id and h.name = 'sending'
 """
 _BEGIN = """
 insert into guard (run, since, sent_before)
