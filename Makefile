@@ -16,7 +16,7 @@ serve: .venv/server
 	@$(BIN)/kakitome serve
 
 test: .venv/dev
-	$(BIN)/pytest --ignore tests/faults --ignore tests/test_mutants.py -n auto
+	$(BIN)/pytest --ignore tests/faults --ignore tests/test_mutants.py -n auto --dist worksteal
 
 check: .venv/dev
 	$(BIN)/ruff format --check .

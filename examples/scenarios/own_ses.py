@@ -64,6 +64,7 @@ contact = "letters@example.com"
 
 [guards]
 every = "100ms"                  # five seconds in life
+bounces_least = 5                # 20 in life: among a few hundred mails, five may be chance
 
 [http]
 address = "127.0.0.1:{api}"

@@ -80,4 +80,4 @@ def test_killed_and_started_again(place: Path) -> None:
     assert set(newsletters(place).values()) == {1}
     if again.returncode == 3:
         assert account(place, "newsletter-2026-11")["rows"]["unresolved"] > 0
-        assert "doubt" in again.stderr
+        assert "doubt" in again.stderr + again.stdout

@@ -26,7 +26,7 @@ async def _fetched(answer: Answer, time_limit: float) -> tuple[bytes, list[str]]
         asked.append(request.path)
         return await answer(request)
 
-    runner = web.ServerRunner(web.Server(remembered))
+    runner = web.ServerRunner(web.Server(remembered), shutdown_timeout=0.1)
     await runner.setup()
     try:
         site = web.TCPSite(runner, "127.0.0.1", 0)

@@ -73,7 +73,7 @@ def test_a_lane_that_works_again_gets_its_mail_back_slowly() -> None:
         s = Shift()
         now = s.clock.now()
         await s.ledger.accounts.stop("lane:first", "circuit_open", now + 30 * SECOND, "", now, True)
-        s.clock.pass_by(30)
+        s.clock.pass_by(90)
         async with asyncio.timeout(10), s.working():
             await s.hand_in("letter", *(f"r{k}@example.com" for k in range(400)))
             await s.post.until("r399@example.com")

@@ -23,6 +23,9 @@ LONGEST = 5 * 60 * 1000
 LOOK_AGAIN = 1000
 """Milliseconds after which those look again who may not try a half-open lane themselves."""
 
+RETURN_AFTER = 60 * 1000
+"""A lane that was shut for less (ms) has all its mail back at once: a server that was started again is no outage."""
+
 RETURN_FLOOR = 1 / 64
 RETURN_DOUBLES = 60 * 1000
 """A lane that has come back begins with this share of its rate, which doubles in this time (ms)."""

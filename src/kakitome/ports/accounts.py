@@ -121,8 +121,8 @@ class Accounts(Gates, Protocol):
           and one at its end (`unparked`), however often it was asked meanwhile.
         - Behind a stop whose time is over the gate is half open: one slot (`Grant.probe`) to whoever may probe, and
           nothing to anybody until that is known to have `passed`, was stopped again, or `probe_ms` is over.
-        - A lane that has come back takes little at first, twice as much each minute (reason `returning`: another
-          lane may take the rest). An account that was throttled goes slower, and slowly up again.
+        - A lane that has come back after a minute or more takes little at first, twice as much each minute (reason
+          `returning`: another lane may take the rest). An account that was throttled goes slower, and slowly up again.
         - A `pace` holds over all accounts: what is asked for it is granted as its rate allows (reason `pace`).
         - Where the clock went back, what was granted before it did is waited out.
         """

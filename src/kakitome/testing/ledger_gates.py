@@ -186,7 +186,7 @@ class Gates(Asking):
     async def test_a_lane_comes_back_slowly(self, w: World) -> None:
         """Little at first, twice as much each minute, all after six; what it does not take, another lane may."""
         await self._stop(w)
-        w.now += 5 * SECOND
+        w.now += MINUTE
         await self._slots(w)
         await self._pass(w)
         minutes = []
@@ -203,10 +203,20 @@ class Gates(Asking):
         assert minutes[7] == 60 * 9999
 
     @clause
+    async def test_a_blip_is_no_outage(self, w: World) -> None:
+        """A server that was started again has all its mail back at once: shut for less than a minute is no reason."""
+        await self._stop(w)
+        w.now += MINUTE - 1
+        await self._slots(w)
+        await self._pass(w)
+        w.now += SECOND
+        assert (await self._slots(w, 9999)).count == 9999
+
+    @clause
     async def test_a_returning_lane_says_so(self, w: World) -> None:
         """The refusal's reason is `returning`, and at its `until` there is a slot; the account's other lane has all."""
         await self._stop(w)
-        w.now += 5 * SECOND
+        w.now += MINUTE
         await self._slots(w, rate=14.0)
         await self._pass(w)
         w.now += SECOND

@@ -153,7 +153,7 @@ class MemoryAccounts:
                 self._book.enter(
                     now, "resumed", gate=gate, who="probe", shut_ms=now - known.since, strikes=known.strikes
                 )
-                if gate.startswith("lane:"):
+                if gate.startswith("lane:") and now - known.since >= breaker.RETURN_AFTER:
                     self._book.paces[gate] = PaceBook(since=now)
 
     async def untried(self, account: str, lane: str, until: int) -> None:

@@ -100,7 +100,7 @@ def passed(db: Db, account: str, lane: str, now: int) -> None:
     ).fetchall()
     for gate, since, strikes in sorted(rows):
         enter(db, now, "resumed", gate=gate, who="probe", shut_ms=now - since, strikes=strikes)
-        if gate == f"lane:{lane}":
+        if gate == f"lane:{lane}" and now - since >= breaker.RETURN_AFTER:
             db.execute("insert or replace into pace (id, since, spent) values (?, ?, 0)", (gate, now))
 
 
