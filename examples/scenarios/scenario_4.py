@@ -193,10 +193,10 @@ class Play:
         say("5  A bad list: bounces at most 5 %, or SES looks into the account.")
         self.provider.limit(rate=60)
         bad = [f"bounce+{k:02}@simulator.example" for k in range(1, 38)]
-        people = readers("old", 173)
-        for k, line in enumerate((20, 40, 60, 80, 104, 124, 145)):  # 4 to 5 % of what is sent up to there
-            people.insert(line - 1, bad[k])
-        file = write_list("old-list", [*people, *bad[7:], *readers("older", 160)])
+        people = readers("old", 400)
+        for k in range(20):  # one of 21: 4 to 5 % of all that is sent up to there
+            people.insert(21 * (k + 1) - 1, bad[k])
+        file = write_list("old-list", [*people, *bad[20:], *readers("older", 160)])
         self.ses.start("old-list", file)
         wait_until(lambda: self.ses.level("old-list") == "paused", PATIENCE, "The guard did not pause")
         warned = [line for line in self.log() if "old-list:" in line and "the limit is 4 %" in line]
