@@ -8,13 +8,17 @@ from collections.abc import Callable
 import msgspec
 
 from kakitome.core.errors import KakitomeError
-from kakitome.core.guard import Level, Rules, Verdict, is_over, judge, sentence
+from kakitome.core.guard import RANK, Level, Rules, Verdict, is_over, judge, sentence
 from kakitome.core.message import Run
+from kakitome.core.policy import HOUR
 from kakitome.ports.clock import Clock
 from kakitome.ports.guards import Watched
 from kakitome.ports.ledger import Ledger
 
 log = logging.getLogger("kakitome.guard")
+
+LATE = 7 * 24 * HOUR
+"""How long after a campaign was made its late bounces are looked at."""
 
 RulesOf = Callable[[str], Rules]
 """By the name of the stream."""
@@ -28,10 +32,13 @@ class Noted(msgspec.Struct, frozen=True):
 
 
 async def guard(ledger: Ledger, rules: RulesOf, now: int) -> list[Noted]:
-    """One look at all running runs. Any number of workers may look: each word is said once, by one of them."""
+    """One look at all running runs, and at campaigns whose mail went faster than its bounces came: there is nothing to
+    pause then, but a person should know. Any number of workers may look: each word is said once, by one of them."""
     noted = []
-    for there in await ledger.guards.watched():
+    for there in await ledger.guards.watched(since=now - LATE):
         mine = rules(there.run.stream)
+        if there.run.state == "done":
+            mine = msgspec.structs.replace(mine, most=min(mine.most, Level.WARNED, key=RANK.__getitem__))
         verdict = judge(there.figures, mine)
         if verdict is None:
             await _close_window(ledger, there, mine, now)

@@ -92,6 +92,24 @@ def test_single_mails_are_only_warned_about() -> None:
     played(play)
 
 
+def test_a_list_that_was_faster_than_its_bounces_is_told_of() -> None:
+    """Nothing is left to pause; it is said once, and a week later no more."""
+
+    async def play(w: World) -> None:
+        run = await w.campaign(*(f"{n}@example.jp" for n in range(20)))
+        await sent(w, run, 20, bad=10)
+        await w.move(run, "done")
+        assert await twice(w) == 1
+        assert await said(w) == ["guard_warned"]
+        other = await w.campaign(*(f"{n}@example.jp" for n in range(20)), name="other")
+        await sent(w, other, 20, bad=10)
+        await w.move(other, "done")
+        w.now += 8 * DAY
+        assert await twice(w) == 0
+
+    played(play)
+
+
 def test_a_good_year_does_not_hide_a_bad_day() -> None:
     """A stream's window ends when it has had its time and its mail; a campaign's does not."""
 

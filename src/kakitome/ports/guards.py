@@ -28,14 +28,15 @@ class Guards(Protocol):
     or not any more.
     """
 
-    async def watched(self, campaign: RunId | None = None) -> Sequence[Watched]:
-        """All running runs, by id; or this one, whatever its state. `sent` is what was sent since the window began."""
+    async def watched(self, campaign: RunId | None = None, since: int | None = None) -> Sequence[Watched]:
+        """All running runs, and campaigns made since then that are done, by id; or this one, whatever its state.
+        `sent` is what was sent since the window began."""
         ...
 
     async def say(self, run: RunId, since: int, verdict: Verdict, now: int) -> bool:
         """Write `guard_warned` or `guard_paused` with the verdict; the latter pauses the run. Once: False, and nothing
         happens, if the guard said as much or more in this window, if the window that began at `since` is over, or if
-        the run is not running."""
+        the run is not running; of one that is done it may be warned."""
         ...
 
     async def begin_window(self, run: RunId, since: int, now: int) -> bool:

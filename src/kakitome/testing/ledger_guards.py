@@ -86,6 +86,20 @@ class Guards(Clauses):
         assert watched.verdict == verdict()
 
     @clause
+    async def test_a_campaign_that_is_done_may_be_warned_of(self, w: World) -> None:
+        """Its mail was faster than its bounces: it is among the watched for a while, and there is nothing to pause."""
+        run = await w.campaign("a@example.jp")
+        made = (await w.run(run)).created
+        await sent(w, run, 1)
+        await w.move(run, "done")
+        assert await w.ledger.guards.watched() == []
+        assert await w.ledger.guards.watched(since=made + 1) == []
+        assert [there.run.id for there in await w.ledger.guards.watched(since=made)] == [run]
+        assert not await w.ledger.guards.say(run, 0, verdict(Level.PAUSED), w.now)
+        assert await w.ledger.guards.say(run, 0, verdict(Level.WARNED), w.now)
+        assert (await w.run(run)).state == "done"
+
+    @clause
     async def test_a_resumed_run_is_judged_by_what_it_sends_then(self, w: World) -> None:
         """After the guard's pause the figures begin anew: a late bounce of what was sent before does not count, and
         who still holds the old figures has no say."""

@@ -16,9 +16,14 @@ class MemoryGuards:
     def __init__(self, book: Book) -> None:
         self._book = book
 
-    async def watched(self, campaign: RunId | None = None) -> Sequence[Watched]:
-        wanted = [id for id in sorted(self._book.runs) if campaign == id or (campaign is None and self._is_running(id))]
-        return [self._watched(id) for id in wanted]
+    async def watched(self, campaign: RunId | None = None, since: int | None = None) -> Sequence[Watched]:
+        runs = sorted(self._book.runs)
+        wanted = [id for id in runs if self._is_running(id) or self._was_done(id, since)] if campaign is None else runs
+        return [self._watched(id) for id in wanted if campaign in (None, id)]
+
+    def _was_done(self, id: RunId, since: int | None) -> bool:
+        run = self._book.runs[id].run
+        return since is not None and run.campaign and run.state == "done" and run.created >= since
 
     def _is_running(self, run: RunId) -> bool:
         return self._book.runs[run].run.state == "running"
@@ -45,7 +50,10 @@ class MemoryGuards:
     async def say(self, run: RunId, since: int, verdict: Verdict, now: int) -> bool:
         guard = self._book.run(run).guard
         said = RANK[guard.verdict.level] if guard.verdict else 0
-        if guard.since != since or RANK[verdict.level] <= said or not self._is_running(run):
+        if guard.since != since or RANK[verdict.level] <= said:
+            return False
+        is_done = self._book.run(run).run.state == "done"
+        if not self._is_running(run) and not (is_done and verdict.level is Level.WARNED):
             return False
         guard.verdict = verdict
         if verdict.level is Level.PAUSED:

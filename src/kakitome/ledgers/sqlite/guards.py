@@ -22,6 +22,7 @@ select run.id, run.name, stream, state, policy, campaign, template, pinned, crea
 from run left join guard g on g.run = run.id left join counter c on c.run = run.id and c.name = 'sent'
   left join counter h on h.run = run.id and h.name = 'sending'
 """
+_DONE = "campaign = 1 and state = 'done' and created"
 _BEGIN = """
 insert into guard (run, since, sent_before)
   values (?1, ?2, coalesce((select n from counter where run = ?1 and name = 'sent'), 0))
@@ -35,8 +36,8 @@ class SqliteGuards:
         self._write = writer.run
         self._read = reader.run
 
-    async def watched(self, campaign: RunId | None = None) -> Sequence[Watched]:
-        return await self._read(lambda db: watched(db, campaign))
+    async def watched(self, campaign: RunId | None = None, since: int | None = None) -> Sequence[Watched]:
+        return await self._read(lambda db: watched(db, campaign, since))
 
     async def say(self, run: RunId, since: int, verdict: Verdict, now: int) -> bool:
         return await self._write(lambda db: say(db, run, since, verdict, now))
@@ -45,9 +46,9 @@ class SqliteGuards:
         return await self._write(lambda db: begin_window(db, run, since, now))
 
 
-def watched(db: Db, campaign: RunId | None) -> list[Watched]:
-    which = "where run.id in (select run from runnable)" if campaign is None else "where run.id = ?1"
-    return [_watched(row) for row in db.execute(f"{_WATCHED} {which} order by run.id", (campaign,) if campaign else ())]
+def watched(db: Db, campaign: RunId | None, since: int | None = None) -> list[Watched]:
+    which = "run.id = ?1" if campaign else f"run.id in (select run from runnable) or {_DONE} >= ?1"
+    return [_watched(row) for row in db.execute(f"{_WATCHED} where {which} order by run.id", (campaign or since,))]
 
 
 def _watched(row: tuple[object, ...]) -> Watched:
@@ -66,7 +67,8 @@ def _watched(row: tuple[object, ...]) -> Watched:
 
 def say(db: Db, run: RunId, since: int, verdict: Verdict, now: int) -> bool:
     there = next(iter(watched(db, run)), None)
-    if there is None or there.run.state != "running" or there.figures.since != since:
+    states = ("running", "done") if verdict.level is Level.WARNED else ("running",)
+    if there is None or there.run.state not in states or there.figures.since != since:
         return False
     if RANK[verdict.level] <= RANK[there.figures.level]:
         return False
