@@ -1,8 +1,7 @@
 """SendGrid by its v3 API: `POST /v3/mail/send`, one request a mail, or one for all of a submission's recipients.
 
-As with SES there is no SDK on this path, nothing is sent again, and the completing write is the request itself: one
-write on an open connection, directly behind `wire.begin`. SendGrid has no envelope, so siblings go together
-(`siblings`), and the outcome of their request is the outcome of each.
+As with SES there is no SDK on this path, and `http_hand_over` keeps the order. SendGrid has no envelope, so siblings
+go together (`siblings`), and the outcome of their request is the outcome of each.
 
 `X-RateLimit-*` of the answers are followed: a 429 stops the account until `Reset`; an answer with `Remaining` 0 lets
 nothing more begin until then, so that the 429 is never asked for. Answers without these fields change nothing: the
@@ -11,7 +10,6 @@ mail/send endpoint does not always give them.
 
 from __future__ import annotations
 
-import asyncio
 import re
 from collections.abc import AsyncGenerator, Callable, Sequence
 from typing import Final
@@ -20,21 +18,20 @@ import msgspec
 
 from kakitome.core.classify_sendgrid import sendgrid_outcome, used_up
 from kakitome.core.errors import ConfigurationError
-from kakitome.core.outcome import Outcome, Released, Unavailability, Unavailable, Uncertain
+from kakitome.core.outcome import Outcome, Released, Unavailability, Unavailable
 from kakitome.core.reply import Reply
 from kakitome.ports.clock import Clock
 from kakitome.ports.transport import Capabilities, Parcel, Wire
 from kakitome.transports.aws_endpoint import Endpoint
-from kakitome.transports.http_line import Answer, Connection, Exchange, NoAnswer
+from kakitome.transports.http_hand_over import Heard, HttpLine
+from kakitome.transports.http_line import Answer, Exchange
 from kakitome.transports.lines import WITHDRAWN, Lines
-from kakitome.transports.opening import Unreached
 from kakitome.transports.sendgrid_request import common_part, request_body
 from kakitome.transports.siblings import GroupWire, groups
 
 ENDPOINTS: Final = {"global": "https://api.sendgrid.com", "eu": "https://api.eu.sendgrid.com"}
 PATH: Final = "/v3/mail/send"
 ANSWER_TIMEOUT: Final = 60.0  # seconds
-IDLE_LIMIT: Final = 10.0  # seconds; an older connection may have been forgotten on its way, and opening one is cheap
 
 
 class SendGridSettings(msgspec.Struct, frozen=True, kw_only=True):
@@ -130,73 +127,52 @@ class _Far:
         return Unavailable(Unavailability.THROTTLED, Reply(code=0, text=text, protocol="http"), until=until)
 
 
-class _SendGridLine:
+class _SendGridLine(HttpLine):
     """See `lines.Line`; an index is that of a group."""
 
     def __init__(self, far: _Far) -> None:
+        super().__init__(far.endpoint, far.clock, far.timeout)
         self._far = far
-        self._connection: Connection | None = None
 
     async def hand_over(self, index: int, parcel: Parcel, wire: Wire) -> Outcome:
         assert isinstance(parcel, _Lead)
         if not await wire.ready(index):
             return WITHDRAWN
-        common = common_part(parcel.content)
-        connection = await self._opened()
-        if not await wire.turn(index):
-            return WITHDRAWN
-        if not connection.usable:  # closed while the mail waited for its slot
-            connection = await self._opened()
-            if not await wire.turn(index):
-                return WITHDRAWN
+        said = await self.exchanged(_Request(index, parcel, wire, self._far))
+        if not isinstance(said, Heard):
+            return said
+        self._far.heard(said.answer)
+        return _meaning(said.answer, self._far.clock.now(), said.seconds)
+
+
+class _Request:
+    """See `http_hand_over.Request`: one for all of a group."""
+
+    def __init__(self, index: int, lead: _Lead, wire: Wire, far: _Far) -> None:
+        self._index = index
+        self._lead = lead
+        self._wire = wire
+        self._far = far
+        self._common = common_part(lead.content)
+        self._going: list[Parcel] = []
+
+    async def turn(self) -> bool:
+        return await self._wire.turn(self._index)
+
+    def exchange(self) -> Exchange | Outcome:
         if (used_up := self._far.used_up()) is not None:
             return used_up
-        going = parcel.going()
-        exchange = self._far.exchange(request_body(going, common))
-        if not connection.usable:
-            raise _turned_away()
-        if not wire.begin(index):
-            return WITHDRAWN
-        if parcel.going() != going:  # somebody was withdrawn at the last moment: nobody writes to them
-            exchange = self._far.exchange(request_body(parcel.going(), common))
-        return await self._answered(connection.write(exchange), exchange)
+        self._going = self._lead.going()
+        return self._far.exchange(request_body(self._going, self._common))
 
-    async def _answered(self, answering: asyncio.Future[Answer], exchange: Exchange) -> Outcome:
-        """What became of the completing write: from `begin` on, silence means doubt."""
-        clock = self._far.clock
-        began = clock.monotonic()
-        try:
-            async with asyncio.timeout(self._far.timeout):
-                answer = await answering
-        except NoAnswer as silence:
-            return _doubt(silence.reason, silence.detail, silence.status, clock.monotonic() - began)
-        except TimeoutError:
-            self.drop()
-            return _doubt("timeout", "", exchange.status, clock.monotonic() - began)
-        self._far.heard(answer)
-        return _meaning(answer, clock.now(), clock.monotonic() - began)
-
-    async def _opened(self) -> Connection:
-        """A connection that is open as far as this machine can know. Raises `Unreached`."""
-        # A close that has come in already must be seen: the first turn of the loop polls, the second one tells.
-        await asyncio.sleep(0)
-        await asyncio.sleep(0)
-        there = self._connection
-        if there is not None and there.usable and asyncio.get_running_loop().time() - there.idle_since < IDLE_LIMIT:
-            return there
-        self.drop()
-        self._connection = await self._far.endpoint.connect()
-        return self._connection
-
-    def drop(self) -> None:
-        if self._connection is not None:
-            self._connection.abort()
-            self._connection = None
-
-    async def close(self) -> None:
-        if self._connection is not None:
-            await self._connection.close()
-            self._connection = None
+    def begin(self, made: Exchange) -> Exchange | None:
+        if not self._wire.begin(self._index):
+            return None
+        going = self._lead.going()
+        if going == self._going:
+            return made
+        # Somebody was withdrawn at the last moment: nobody writes to them.
+        return self._far.exchange(request_body(going, self._common))
 
 
 def _meaning(answer: Answer, now: int, seconds: float) -> Outcome:
@@ -231,12 +207,3 @@ class _Error(msgspec.Struct, frozen=True):
 
 class _Errors(msgspec.Struct, frozen=True):
     errors: list[_Error]
-
-
-def _doubt(reason: str, detail: str, status: int, seconds: float) -> Uncertain:
-    return Uncertain(reason, Reply(code=status, text=detail, protocol="http", latency_ms=round(seconds * 1000)))
-
-
-def _turned_away() -> Unreached:
-    reply = Reply(code=0, text="The connection was closed as soon as it was open.", protocol="http")
-    return Unreached(Unavailable(Unavailability.REFUSED_CONNECTION, reply))

@@ -7,10 +7,10 @@ from typing import Any
 import msgspec
 
 from kakitome.core.classify import ses_outcome
-from kakitome.core.outcome import Outcome, Unavailability, Unavailable, Uncertain
+from kakitome.core.outcome import Outcome
 from kakitome.core.reply import Reply
+from kakitome.transports.http_hand_over import Heard
 from kakitome.transports.http_line import Answer
-from kakitome.transports.opening import Unreached
 
 
 class Told(msgspec.Struct, frozen=True):
@@ -46,12 +46,12 @@ class Told(msgspec.Struct, frozen=True):
         )
 
 
-def told(answer: Answer, seconds: float) -> Told:
+def told(heard: Heard) -> Told:
     try:
-        tree = msgspec.json.decode(answer.body)
+        tree = msgspec.json.decode(heard.answer.body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         tree = {}
-    return Told(answer, tree if isinstance(tree, dict) else {}, seconds)
+    return Told(heard.answer, tree if isinstance(tree, dict) else {}, heard.seconds)
 
 
 def meaning(said: Told, recipient: str, now: int) -> Outcome:
@@ -65,12 +65,3 @@ def meaning(said: Told, recipient: str, now: int) -> Outcome:
         recipients=(recipient,),
         reply=said.reply(said.words, said.error),
     )
-
-
-def doubt(reason: str, detail: str, status: int, seconds: float) -> Uncertain:
-    return Uncertain(reason, Reply(code=status, text=detail, protocol="http", latency_ms=round(seconds * 1000)))
-
-
-def turned_away() -> Unreached:
-    reply = Reply(code=0, text="The connection was closed as soon as it was open.", protocol="http")
-    return Unreached(Unavailable(Unavailability.REFUSED_CONNECTION, reply))

@@ -1,9 +1,4 @@
-"""A line to SES: one connection, over which a mail goes, or a group of them.
-
-The completing write is the request itself. It is one write on an open connection, directly behind `wire.begin`, so
-whatever goes wrong before (name, connection, certificate, keys) is certain, and whatever is not a whole answer after
-it is a doubt.
-"""
+"""A line to SES: one connection, over which a mail goes, or a group of them; `http_hand_over` keeps the order."""
 
 from __future__ import annotations
 
@@ -17,15 +12,15 @@ from kakitome.ports.clock import Clock
 from kakitome.ports.transport import Parcel, Wire
 from kakitome.transports import ses_bulk, ses_raw
 from kakitome.transports.aws_credentials import AwsCredentials
-from kakitome.transports.http_line import Connection, Exchange, NoAnswer
+from kakitome.transports.http_hand_over import Heard, HttpLine
+from kakitome.transports.http_line import Exchange
 from kakitome.transports.lines import WITHDRAWN
 from kakitome.transports.opening import Unreached
-from kakitome.transports.ses_answer import Told, doubt, meaning, told, turned_away
+from kakitome.transports.ses_answer import meaning, told
 from kakitome.transports.ses_groups import Groups, Share
 from kakitome.transports.ses_settings import SesSettings
 from kakitome.transports.sigv4 import Signer
 
-IDLE_LIMIT: Final = 10.0  # seconds; an older connection may have been forgotten on its way, and opening one is cheap
 PATIENCE: Final = 0.01  # seconds that the first of a group waits for the turns of the others
 
 
@@ -51,12 +46,12 @@ class Far:
         return Exchange(path, signer.headers(self.endpoint.host, path, body, self.clock.now()), body)
 
 
-class SesLine:
+class SesLine(HttpLine):
     """See `lines.Line`."""
 
     def __init__(self, far: Far) -> None:
+        super().__init__(far.endpoint, far.clock, far.settings.timeout)
         self._far = far
-        self._connection: Connection | None = None
 
     async def hand_over(self, index: int, parcel: Parcel, wire: Wire) -> Outcome:
         if isinstance(parcel, Share):
@@ -64,24 +59,10 @@ class SesLine:
                 return await self._hand_over_group(taken, parcel.groups, wire)
         if not await wire.ready(index):
             return WITHDRAWN
-        signer = await self._far.signer()
-        body = ses_raw.raw_body(parcel, self._far.settings.configuration_set)
-        connection = await self._opened()
-        if not await wire.turn(index):
-            return WITHDRAWN
-        if not connection.usable:  # closed while the mail waited for its slot
-            connection = await self._opened()
-            if not await wire.turn(index):
-                return WITHDRAWN
-        exchange = self._far.exchange(ses_raw.PATH, body, signer)
-        if not connection.usable:
-            raise turned_away()
-        if not wire.begin(index):
-            return WITHDRAWN
-        said = await self._answered(connection, exchange)
-        return self._learned(said if isinstance(said, Uncertain) else meaning(said, parcel.recipient, self._now()))
-
-    # ── Groups ──────────────────────────────────────────────────────────────────────────────────────────────────────
+        said = await self.exchanged(_Raw(index, parcel, wire, self._far, await self._far.signer()))
+        if not isinstance(said, Heard):
+            return said
+        return self._learned(meaning(told(said), parcel.recipient, self._far.clock.now()))
 
     async def _hand_over_group(self, taken: list[int], groups: Groups, wire: Wire) -> Outcome:
         """One group's way: what became of each is told to `groups`, the answer is what it means for the lane."""
@@ -89,7 +70,7 @@ class SesLine:
         groups.ready.update(going)
         groups.tell(dict.fromkeys(set(taken) - set(going), WITHDRAWN))
         try:
-            return await self._send_group(going, groups, wire) if going else WITHDRAWN
+            outcomes = await self._outcomes(going, groups, wire) if going else {}
         except Unreached as error:
             self.drop()
             groups.tell(dict.fromkeys(going, error.outcome))
@@ -97,94 +78,83 @@ class SesLine:
         except Exception as error:  # the wire's, which `lines` knows, or ours: nothing has begun
             groups.tell(dict.fromkeys(going, Deferred(Reply(code=0, text=f"{type(error).__name__}: {error}"))))
             raise
-
-    async def _send_group(self, going: list[int], groups: Groups, wire: Wire) -> Outcome:
-        """`going` is kept up: who is told of, or given back, goes no more. Raises `Unreached` before `begin` only."""
-        signer = await self._far.signer()
-        connection = await self._opened()
-        await _turns(going, groups, wire)
-        if going and not connection.usable:
-            connection = await self._opened()
-            await _turns(going, groups, wire)
-        if not going:
-            return WITHDRAWN
-        exchange = self._bulk(going, groups, signer)
-        if not connection.usable:
-            raise turned_away()
-        begun = [index for index in going if wire.begin(index)]
-        if begun != going:  # somebody was withdrawn at the last moment: nobody writes to them
-            groups.tell(dict.fromkeys(set(going) - set(begun), WITHDRAWN))
-            if not begun:
-                return WITHDRAWN
-            exchange = self._bulk(begun, groups, signer)
-        outcomes = await self._outcomes(begun, groups, connection, exchange)
         groups.tell(outcomes)
         ill = (outcome for outcome in outcomes.values() if isinstance(outcome, Unavailable))
         return self._learned(next(ill, WITHDRAWN))
 
-    def _bulk(self, indices: Sequence[int], groups: Groups, signer: Signer) -> Exchange:
-        body = ses_bulk.bulk_body(groups.entries(indices), self._far.settings.configuration_set)
-        return self._far.exchange(ses_bulk.PATH, body, signer)
-
-    async def _outcomes(
-        self, begun: Sequence[int], groups: Groups, connection: Connection, exchange: Exchange
-    ) -> dict[int, Outcome]:
-        """One lost answer puts all of them in doubt."""
+    async def _outcomes(self, going: list[int], groups: Groups, wire: Wire) -> dict[int, Outcome]:
+        """What became of those that began: one lost answer puts all of them in doubt. Raises only where none did."""
+        group = _Group(going, groups, wire, self._far, await self._far.signer())
         try:
-            said = await self._answered(connection, exchange)
-            if not isinstance(said, Uncertain):
-                if ses_bulk.not_allowed(said):
+            said = await self.exchanged(group)
+            if isinstance(said, Heard):
+                answer = told(said)
+                if ses_bulk.not_allowed(answer):
                     groups.give_up()
-                return ses_bulk.outcomes(said, groups.parcels(begun), self._now())
-        except Exception as error:  # ours, and behind `begin`
-            self.drop()
+                return ses_bulk.outcomes(answer, groups.parcels(group.begun), self._far.clock.now())
+        except Exception as error:
+            if not group.begun:
+                raise
+            self.drop()  # ours, and behind `begin`
             said = Uncertain(f"error:{type(error).__name__}")
-        return dict.fromkeys(begun, said)
-
-    # ── Both ────────────────────────────────────────────────────────────────────────────────────────────────────────
-
-    def _now(self) -> int:
-        return self._far.clock.now()
-
-    async def _answered(self, connection: Connection, exchange: Exchange) -> Told | Uncertain:
-        """The completing write, and its answer: silence means doubt. Nothing is awaited before the write."""
-        clock = self._far.clock
-        answering, began = connection.write(exchange), clock.monotonic()
-        try:
-            async with asyncio.timeout(self._far.settings.timeout):
-                return told(await answering, clock.monotonic() - began)
-        except NoAnswer as silence:
-            return doubt(silence.reason, silence.detail, silence.status, clock.monotonic() - began)
-        except TimeoutError:
-            self.drop()
-            return doubt("timeout", "", exchange.status, clock.monotonic() - began)
+        return dict.fromkeys(group.begun, said)
 
     def _learned(self, outcome: Outcome) -> Outcome:
         if isinstance(outcome, Unavailable) and outcome.reason is Unavailability.CREDENTIALS:
             self._far.credentials.forget()
         return outcome
 
-    async def _opened(self) -> Connection:
-        """A connection that is open as far as this machine can know. Raises `Unreached`."""
-        # A close that has come in already must be seen: the first turn of the loop polls, the second one tells.
-        await asyncio.sleep(0)
-        await asyncio.sleep(0)
-        there = self._connection
-        if there is not None and there.usable and asyncio.get_running_loop().time() - there.idle_since < IDLE_LIMIT:
-            return there
-        self.drop()
-        self._connection = await self._far.endpoint.connect()
-        return self._connection
 
-    def drop(self) -> None:
-        if self._connection is not None:
-            self._connection.abort()
-            self._connection = None
+class _Raw:
+    """See `http_hand_over.Request`: one mail."""
 
-    async def close(self) -> None:
-        if self._connection is not None:
-            await self._connection.close()
-            self._connection = None
+    def __init__(self, index: int, parcel: Parcel, wire: Wire, far: Far, signer: Signer) -> None:
+        self._index = index
+        self._wire = wire
+        self._far = far
+        self._signer = signer
+        self._body = ses_raw.raw_body(parcel, far.settings.configuration_set)
+
+    async def turn(self) -> bool:
+        return await self._wire.turn(self._index)
+
+    def exchange(self) -> Exchange:
+        return self._far.exchange(ses_raw.PATH, self._body, self._signer)
+
+    def begin(self, made: Exchange) -> Exchange | None:
+        return made if self._wire.begin(self._index) else None
+
+
+class _Group:
+    """See `http_hand_over.Request`: a group of mails. `going` is kept up, and shared with who made this: who is told
+    of, or given back, goes no more. `begun` is who went."""
+
+    def __init__(self, going: list[int], groups: Groups, wire: Wire, far: Far, signer: Signer) -> None:
+        self.begun: list[int] = []
+        self._going = going
+        self._groups = groups
+        self._wire = wire
+        self._far = far
+        self._signer = signer
+
+    async def turn(self) -> bool:
+        await _turns(self._going, self._groups, self._wire)
+        return bool(self._going)
+
+    def exchange(self) -> Exchange:
+        return self._bulk(self._going)
+
+    def begin(self, made: Exchange) -> Exchange | None:
+        self.begun = [index for index in self._going if self._wire.begin(index)]
+        if self.begun == self._going:
+            return made
+        # Somebody was withdrawn at the last moment: nobody writes to them.
+        self._groups.tell(dict.fromkeys(set(self._going) - set(self.begun), WITHDRAWN))
+        return self._bulk(self.begun) if self.begun else None
+
+    def _bulk(self, indices: Sequence[int]) -> Exchange:
+        body = ses_bulk.bulk_body(self._groups.entries(indices), self._far.settings.configuration_set)
+        return self._far.exchange(ses_bulk.PATH, body, self._signer)
 
 
 async def _turns(going: list[int], groups: Groups, wire: Wire) -> None:
