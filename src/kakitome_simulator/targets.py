@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 import aiohttp
 
 from .aws_post import publish_to_topic, send_to_queue
+from .delivery import taken
 from .options import OptionError, events_url
 from .sns import Notification
 
@@ -43,12 +44,7 @@ class Endpoint:
     signed = True
 
     async def bring(self, session: aiohttp.ClientSession, notification: Notification, routed: bool) -> bool:
-        # Redirects are not followed and certificates not checked: every address is a loopback address.
-        async with session.post(
-            self.name, data=notification.body, headers=notification.headers, ssl=False, allow_redirects=False
-        ) as answer:
-            await answer.read()
-            return 200 <= answer.status < 300
+        return await taken(session, self.name, notification.body, notification.headers)
 
 
 @dataclass(frozen=True)

@@ -145,7 +145,7 @@ def test_an_event_is_given_up_after_its_time() -> None:
 
 def test_an_event_outlives_a_long_failure(monkeypatch: pytest.MonkeyPatch) -> None:
     """After the quick tries it waits its turn as undelivered, and still comes."""
-    monkeypatch.setattr("kakitome_simulator.publisher.SLOW_PAUSE", 0.01)
+    monkeypatch.setattr("kakitome_simulator.delivery.SLOW_PAUSE", 0.01)
     with subscriber(*[500] * 12) as inbox, stage(events_urls=(inbox.url,)) as simulator:
         simulator.send(f"bounce@{AT_SES}")
         ids = [json.loads(inbox.post()[1])["MessageId"] for _ in range(14)]
@@ -156,7 +156,7 @@ def test_an_event_outlives_a_long_failure(monkeypatch: pytest.MonkeyPatch) -> No
 
 def test_more_events_than_there_is_room_for_are_counted(monkeypatch: pytest.MonkeyPatch) -> None:
     """What does not fit is dropped, never waited for, and the state says how many."""
-    monkeypatch.setattr("kakitome_simulator.publisher.LIMIT", 3)
+    monkeypatch.setattr("kakitome_simulator.delivery.LIMIT", 3)
     with subscriber() as inbox, stage(events_urls=(inbox.url,), event_delay=3600) as simulator:
         simulator.send("a@example.com", "b@example.com", "c@example.com")
         events = simulator.remote.state()["events"]

@@ -18,6 +18,7 @@ from sendgrid import SendGridAPIClient
 from sendgrid.helpers.eventwebhook import EventWebhook
 from sendgrid.helpers.mail import Attachment, Cc, CustomArg, Disposition, FileContent, FileName, FileType, Mail
 
+from kakitome_simulator.clock import Accelerated
 from kakitome_simulator.options import OptionError
 from kakitome_simulator.pytest_plugin import running
 from kakitome_simulator.sendgrid_request import Invalid, read
@@ -304,6 +305,26 @@ def test_events_are_lost_doubled_delayed_and_reordered() -> None:
         simulator.remote.faults(["lose_events"])
         client(simulator).send(message())
         assert simulator.remote.state()["sendgrid"]["events"]["lost"] == 2
+
+
+def test_events_wait_by_the_simulators_clock() -> None:
+    """As SES's do: an hour of delay is short where the clock runs fast, and what is still to come counts as waiting."""
+    with subscriber() as inbox, stage(sendgrid_events=(inbox.url,), event_delay=3600) as simulator:
+        client(simulator).send(message())
+        assert simulator.remote.state()["sendgrid"]["events"]["waiting"] == 2
+    fast = Accelerated(36_000)
+    with subscriber() as inbox, stage(clock=fast, sendgrid_events=(inbox.url,), event_delay=3600) as simulator:
+        client(simulator).send(message())
+        assert [event["event"] for event in told(inbox, simulator, 2)] == ["processed", "delivered"]
+
+
+def test_what_one_subscriber_refuses_keeps_no_other_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Behind its quick tries a post waits its turn as undelivered, unchanged, and still comes."""
+    monkeypatch.setattr("kakitome_simulator.delivery.SLOW_PAUSE", 0.01)
+    with subscriber(*[500] * 6) as ill, subscriber() as well, stage(sendgrid_events=(ill.url, well.url)) as simulator:
+        client(simulator).send(message())
+        assert len(told(well, simulator, 2)) == 2
+        assert len({ill.post()[1] for _ in range(7)}) <= 2
 
 
 def test_a_post_that_is_refused_comes_again() -> None:
