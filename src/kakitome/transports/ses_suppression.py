@@ -7,15 +7,14 @@ holds for one account in one region, and knows no reasons but BOUNCE and COMPLAI
 from __future__ import annotations
 
 import asyncio
-import importlib
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any, ClassVar, Final, Literal
 
 from kakitome.core.errors import KakitomeError
 from kakitome.ports.account_list import Listed
 from kakitome.transports.aws_credentials import AwsCredentials
-from kakitome.transports.opening import Unreached
-from kakitome.transports.ses import ENDPOINT, SesSettings
+from kakitome.transports.ses import SesSettings
+from kakitome.transports.ses_sdk import Unasked, ask
 
 PACE: Final = 1.0  # seconds between requests
 PATIENCE: Final = 20.0  # seconds for each
@@ -73,36 +72,12 @@ class SesSuppression:
         if self._asked:
             await self._pause(PACE)
         self._asked = True
-        errors = await asyncio.to_thread(importlib.import_module, "botocore.exceptions")
-        network = await asyncio.to_thread(importlib.import_module, "aiohttp")
         try:
-            async with asyncio.timeout(PATIENCE), await self._client() as ses:
-                found: dict[str, Any] = await getattr(ses, operation)(**words)
-                return found
-        except Unreached as error:
-            raise self._unread(error.outcome.reply.text if error.outcome.reply else str(error)) from error
-        except errors.ClientError as error:
-            told = error.response.get("Error", {})
-            raise self._unread(f"{told.get('Code')}: {told.get('Message')}", told.get("Code")) from error
-        except (errors.BotoCoreError, network.ClientError, OSError) as error:
-            raise self._unread(f"{type(error).__name__}: {error}") from error
+            return await ask("sesv2", operation, self._settings, self._credentials, PATIENCE, **words)
+        except Unasked as error:
+            raise self._unread(error.why, error.code) from error
 
-    async def _client(self) -> Any:
-        sdk = await asyncio.to_thread(importlib.import_module, "aiobotocore.session")  # half a second
-        config = await asyncio.to_thread(importlib.import_module, "aiobotocore.config")
-        keys, settings = await self._credentials.keys(), self._settings
-        return sdk.AioSession().create_client(
-            "sesv2",
-            region_name=settings.region,
-            endpoint_url=settings.endpoint or ENDPOINT.format(region=settings.region),
-            verify=settings.ca or True,
-            aws_access_key_id=keys.access,
-            aws_secret_access_key=keys.secret,
-            aws_session_token=keys.token,
-            config=config.AioConfig(retries={"total_max_attempts": 1}, connect_timeout=10, read_timeout=PATIENCE),
-        )
-
-    def _unread(self, why: str, code: object = None) -> ListUnread:
+    def _unread(self, why: str, code: str | None) -> ListUnread:
         what = f"SES's suppression list of the account {self._account!r} cannot be asked: {why.rstrip('.')}."
         denied = code in ("AccessDeniedException", "AccessDenied")
         helps = "Allow its keys the three operations …SuppressedDestination(s)." if denied else "Run it again."
