@@ -10,6 +10,7 @@ import msgspec
 from kakitome.core.event import Event
 from kakitome.core.ids import MessageId, RunId
 from kakitome.core.message import Entry
+from kakitome.core.suppression import Call
 
 
 class TemplateVersion(msgspec.Struct, frozen=True):
@@ -51,6 +52,21 @@ class Suppression(msgspec.Struct, frozen=True, kw_only=True):
     who: str = ""
     note: str = ""
     at: int = 0
+
+    @classmethod
+    def called(cls, call: Call, hash: int, at: int) -> Suppression:
+        """What the events call for, as it is kept."""
+        event = call.event
+        return cls(
+            hash=hash,
+            address=event.recipient or "",
+            reason=call.reason,
+            scope=call.scope,
+            source=event.key,
+            who=event.provider,
+            note=call.note,
+            at=at,
+        )
 
 
 class Released(msgspec.Struct, frozen=True, kw_only=True):

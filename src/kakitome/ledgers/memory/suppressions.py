@@ -6,7 +6,7 @@ from collections.abc import Collection, Sequence
 
 import msgspec
 
-from kakitome.core.suppression import KINDS, Call, Removal, Told, called_for, ended
+from kakitome.core.suppression import KINDS, Removal, Told, called_for, ended
 from kakitome.ledgers.memory.book import Book, EventBook
 from kakitome.ports.records import Released, Suppression
 
@@ -85,22 +85,9 @@ def reconsider(book: Book, hashes: Collection[int], fresh: Collection[str], now:
             if over is not None:
                 release(book, hash, held.scope, over.provider, over.key, now)
         for call in calls:
-            suppress(book, suppression_of(call, hash, now), now)
+            suppress(book, Suppression.called(call, hash, now), now)
 
 
 def _told(book: Book, kept: EventBook, fresh: Collection[str]) -> Told:
     stream = None if kept.message is None else book.runs[book.messages[kept.message].run].run.stream
     return Told(kept.event, kept.received, kept.event.key in fresh, kept.message, stream)
-
-
-def suppression_of(call: Call, hash: int, now: int) -> Suppression:
-    return Suppression(
-        hash=hash,
-        address=call.event.recipient or "",
-        reason=call.reason,
-        scope=call.scope,
-        source=call.event.key,
-        who=call.event.provider,
-        note=call.note,
-        at=now,
-    )

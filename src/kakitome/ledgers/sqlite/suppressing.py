@@ -53,7 +53,7 @@ def reconsider(db: Db, hashes: Collection[int], fresh: Collection[str], now: int
     for hash in wanted:
         calls = called_for(told[hash], released[hash], limit)
         _end(db, held[hash], told[hash], calls, now)
-        suppress(db, [_suppression(call, hash, now) for call in calls], now)
+        suppress(db, [Suppression.called(call, hash, now) for call in calls], now)
 
 
 def _end(db: Db, held: Sequence[Suppression], told: Sequence[Told], calls: Sequence[Call], now: int) -> None:
@@ -61,16 +61,3 @@ def _end(db: Db, held: Sequence[Suppression], told: Sequence[Told], calls: Seque
         over = ended(s.scope, s.source, s.at, told, calls) if s.reason == "unsubscribe" else None
         if over is not None:
             drop(db, s.hash, s.scope, over.provider, over.key, now)
-
-
-def _suppression(call: Call, hash: int, now: int) -> Suppression:
-    return Suppression(
-        hash=hash,
-        address=call.event.recipient or "",
-        reason=call.reason,
-        scope=call.scope,
-        source=call.event.key,
-        who=call.event.provider,
-        note=call.note,
-        at=now,
-    )
