@@ -14,6 +14,7 @@ from kakitome.testing.parcels import ScriptedWire, outcomes
 from kakitome.transports.aws_credentials import AwsCredentials
 from kakitome.transports.ses import SesSettings, SesTransport
 from kakitome.transports.sigv4 import Keys
+from kakitome_simulator.remote import Remote
 
 KEYS = Keys("AKIAIOSFODNN7EXAMPLE", "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY", "FwoGZXIvYXdzEBYaD==")
 Serve = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
@@ -112,3 +113,21 @@ async def by_api(
         return await outcomes(transport, mails, wire or ScriptedWire())
     finally:
         await transport.close()
+
+
+def scripted(mails: Sequence[Parcel], *answers: bytes | None, **settings: object) -> tuple[list[Outcome], Scripted]:
+    """One batch to a `Scripted` server, and what the server heard."""
+
+    async def batch() -> list[Outcome]:
+        async with serving(server) as port:
+            return await by_api(port, mails, None, **settings)
+
+    server = Scripted(*answers)
+    return asyncio.run(batch()), server
+
+
+def simulated(
+    remote: Remote, mails: Sequence[Parcel], wire: ScriptedWire | None = None, **settings: object
+) -> list[Outcome]:
+    """One batch to the simulator."""
+    return asyncio.run(by_api(int(remote.http.rsplit(":", 1)[1]), mails, wire, **settings))

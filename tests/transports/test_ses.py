@@ -14,7 +14,7 @@ import pytest
 import trustme
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from stages import KEYS, FixedKeys, Scripted, answer, by_api, request, serving
+from stages import KEYS, FixedKeys, Scripted, answer, by_api, request, scripted, serving, simulated
 
 from kakitome.core.errors import ConfigurationError
 from kakitome.core.outcome import (
@@ -72,7 +72,7 @@ def test_what_each_answer_of_ses_means(simulator: Remote, fault: str, expected: 
     """Errors that SES returns are certain; whether the mail, the lane or the account is at fault is in the outcome."""
     simulator.reset()
     simulator.faults([fault])
-    (outcome,) = asyncio.run(by_api(int(simulator.http.rsplit(":", 1)[1]), parcels(1)))
+    (outcome,) = simulated(simulator, parcels(1))
     if isinstance(expected, Unavailability):
         assert isinstance(outcome, Unavailable)
         assert outcome.reason is expected
@@ -84,13 +84,7 @@ def test_what_each_answer_of_ses_means(simulator: Remote, fault: str, expected: 
 
 def _outcomes(*answers: bytes | None, **more: Any) -> tuple[list[Outcome], Scripted]:
     """As many parcels as answers, one behind the other, and what the server heard."""
-
-    async def batch() -> list[Outcome]:
-        async with serving(server) as port:
-            return await by_api(port, parcels(len(answers)), **more)
-
-    server = Scripted(*answers)
-    return asyncio.run(batch()), server
+    return scripted(parcels(len(answers)), *answers, **more)
 
 
 @pytest.mark.parametrize(

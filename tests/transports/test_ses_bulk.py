@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from email import message_from_bytes, policy
 from email.header import decode_header, make_header
@@ -16,7 +16,7 @@ import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from stages import FixedKeys, Scripted, answer, by_api, serving
+from stages import FixedKeys, Scripted, answer, by_api, scripted, serving, simulated
 
 from kakitome.core.content import Attachment, Charset, Content, Mailbox
 from kakitome.core.mime import mime
@@ -68,21 +68,8 @@ def listed(number: int, **content: Any) -> Parcel:
     return msgspec.structs.replace(one, bulk=True, content=changed)
 
 
-def send(remote: Remote, mails: Sequence[Parcel], wire: ScriptedWire | None = None, **more: Any) -> list[Outcome]:
-    return asyncio.run(by_api(int(remote.http.rsplit(":", 1)[1]), mails, wire, **more))
-
-
 def requests(server: Scripted) -> list[str]:
     return ["bulk" if head.startswith(BULK) else "raw" for head in server.heads]
-
-
-def scripted(mails: Sequence[Parcel], *answers: bytes | None) -> tuple[list[Outcome], Scripted]:
-    async def batch() -> list[Outcome]:
-        async with serving(server) as port:
-            return await by_api(port, mails)
-
-    server = Scripted(*answers)
-    return asyncio.run(batch()), server
 
 
 def results(*each: dict[str, str]) -> bytes:
@@ -132,7 +119,7 @@ def test_what_comes_out_is_what_goes_raw(simulator: Remote, mailbox: Path) -> No
     both = [listed(2, **says), listed(3, **says)]
     for mail in both:
         assert entry(mail) is not None
-    sent = send(simulator, [alone, *both])
+    sent = simulated(simulator, [alone, *both])
     ids = [one.provider_message_id for one in sent if isinstance(one, Accepted)]
     raw, *grouped = (said(parsed((mailbox / f"{id}.eml").read_bytes())) for id in ids)
     for number, one in zip((2, 3), grouped, strict=True):
@@ -231,7 +218,7 @@ def test_mails_of_both_kinds_go_side_by_side() -> None:
 
 def test_without_bulk_everything_goes_raw(simulator: Remote) -> None:
     """`[lanes.X] bulk = false`, and the capability says so."""
-    assert all(isinstance(one, Accepted) for one in send(simulator, [listed(1), listed(2)], bulk=False))
+    assert all(isinstance(one, Accepted) for one in simulated(simulator, [listed(1), listed(2)], bulk=False))
     assert simulator.accepted()[0].size == len(listed(1).raw)
     for bulk, group in ((True, GROUP), (False, 1)):
         transport = SesTransport(SesSettings(region="us-east-1", bulk=bulk), FixedKeys(), SystemClock())
@@ -245,7 +232,9 @@ def test_without_bulk_everything_goes_raw(simulator: Remote) -> None:
 def test_whom_the_wire_refuses_is_left_out(simulator: Remote, question: str) -> None:
     """At whichever question: `Released`, and the others of the group go without them."""
     refused = {0, 3, 4}
-    sent = send(simulator, [listed(number) for number in range(1, 7)], ScriptedWire(dict.fromkeys(refused, question)))
+    sent = simulated(
+        simulator, [listed(number) for number in range(1, 7)], ScriptedWire(dict.fromkeys(refused, question))
+    )
     assert [isinstance(one, Released) for one in sent] == [index in refused for index in range(6)]
     assert sorted(taken.recipient for taken in simulator.accepted()) == [
         f"reader-{index + 1}@example.com" for index in range(6) if index not in refused
@@ -254,7 +243,7 @@ def test_whom_the_wire_refuses_is_left_out(simulator: Remote, question: str) -> 
 
 def test_nothing_is_sent_where_all_are_refused(simulator: Remote) -> None:
     """Not even an empty request."""
-    sent = send(simulator, [listed(1), listed(2)], ScriptedWire({0: "begin", 1: "begin"}))
+    sent = simulated(simulator, [listed(1), listed(2)], ScriptedWire({0: "begin", 1: "begin"}))
     assert all(isinstance(one, Released) for one in sent)
     assert simulator.state()["mails"] == 0
 
@@ -263,7 +252,7 @@ def test_all_begin_directly_before_the_write(simulator: Remote) -> None:
     """Between the first `begin` of a group and the last nothing else is asked, and nobody has any of the mails."""
     early: list[int] = []
     wire = ScriptedWire(watch=lambda index: early.extend([index] * bool(simulator.accepted())))
-    send(simulator, [listed(number) for number in range(1, 11)], wire)
+    simulated(simulator, [listed(number) for number in range(1, 11)], wire)
     assert not early
     questions = [question for question, _ in wire.asked]
     begins = [place for place, question in enumerate(questions) if question == "begin"]
@@ -316,7 +305,7 @@ def test_a_lost_answer_puts_exactly_its_group_in_doubt(simulator: Remote, fault:
     simulator.faults([f"{fault}@recipient=reader-7@*"])
     wire = ScriptedWire()
     mails = [*(listed(number) for number in range(1, 13)), parcel(20), listed(21, sender=Mailbox("b@example.com"))]
-    sent = send(simulator, mails, wire)
+    sent = simulated(simulator, mails, wire)
     doubted = {index for index, one in enumerate(sent) if isinstance(one, Uncertain)}
     assert doubted == set(range(12))
     assert all(isinstance(one, Accepted) for one in sent[12:])
@@ -433,7 +422,7 @@ def test_a_throttled_group_stops_the_lane(simulator: Remote) -> None:
     """Who was taken is taken, who was throttled waits, and no further request is made of the batch."""
     simulator.limit(rate=3)
     try:
-        sent = send(simulator, [*(listed(number) for number in range(1, 6)), parcel(7)])
+        sent = simulated(simulator, [*(listed(number) for number in range(1, 6)), parcel(7)])
     finally:
         simulator.limit(rate=None)
     assert [isinstance(one, Accepted) for one in sent] == [True] * 3 + [False] * 3
@@ -453,7 +442,7 @@ def test_the_unverified_recipient_of_a_sandbox_is_told_apart(simulator: Remote) 
     """The words of an entry count as those of SendEmail do."""
     simulator.limit(sandbox=True, rate=100)
     try:
-        (sent,) = send(simulator, [listed(1)])
+        (sent,) = simulated(simulator, [listed(1)])
     finally:
         simulator.limit(sandbox=False, rate=None)
     assert isinstance(sent, Unavailable)
