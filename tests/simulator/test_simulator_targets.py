@@ -190,7 +190,7 @@ def test_a_subscriber_confirms_by_the_api() -> None:
         (asked,) = simulator.remote.subscriptions()
         assert (asked["confirmed"], asked["fetched"]) == (True, False)
         simulator.send()
-        assert inbox.event()["eventType"] == "Send"
+        assert {event["eventType"] for event in inbox.events(2)} == {"Send", "Delivery"}
         with urllib.request.urlopen(envelope["SubscribeURL"]):
             assert simulator.remote.subscriptions()[0]["fetched"]
 
