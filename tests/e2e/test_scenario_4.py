@@ -20,10 +20,7 @@ def test_ses_used_properly(tmp_path: Path) -> None:
     """It ends 0; SES's own record has every mail once, those of throttled and parked lists included, and nothing of the
     second issue for who left."""
     (tmp_path / "examples").symlink_to(ROOT / "examples")
-    for _ in range(2):  # rates and quotas are played by the real clock: a machine that stalls may spoil one, not both
-        played = subprocess.run(PLAY, cwd=tmp_path, capture_output=True, text=True, check=False, timeout=240)
-        if played.returncode == 0:
-            break
+    played = subprocess.run(PLAY, cwd=tmp_path, capture_output=True, text=True, check=False, timeout=240)
     assert played.returncode == 0, played.stdout + played.stderr
     assert played.stderr.count("✓") >= 28
     lines = (tmp_path / "demo" / "scenario-4" / "accepted.jsonl").read_text("utf-8").splitlines()
