@@ -199,12 +199,13 @@ class Play:
         people = readers("old", 400)
         for k in range(20):  # one of 21: 4 to 5 % of all that is sent up to there
             people.insert(21 * (k + 1) - 1, bad[k])
-        file = write_list("old-list", [*people, *bad[20:], *readers("older", 160)])
-        self.ses.start("old-list", file)
+        self.ses.start("old-list", write_list("old-list", people))
+        self.ses.wait_for_all("old-list", len(people))
+        wait_until(lambda: self.warnings() != [], PATIENCE, "The guard did not warn")
+        print(f"  {self.warnings()[0].strip()}", file=sys.stderr)
+        check(len(self.warnings()) == 1, "At 4 % the guard warns, once.")
+        self.ses.start("old-list", write_list("old-list", [*people, *bad[20:], *readers("older", 300)]))
         wait_until(lambda: self.ses.level("old-list") == "paused", PATIENCE, "The guard did not pause")
-        warned = [line for line in self.log() if "old-list:" in line and "the limit is 4 %" in line]
-        print(f"  {warned[0].strip()}" if warned else "", file=sys.stderr)
-        check(len(warned) == 1, "At 4 % the guard warns, once.")
         self.stage.run("campaign", "status", "old-list")
         left = self.ses.open("old-list")
         check(left > 0, "At 5 % it is paused, with a sentence, and the rest is kept back.")
@@ -282,6 +283,9 @@ class Play:
 
     def refused(self) -> int:
         return sum(self.provider.state()["refused"].values())
+
+    def warnings(self) -> list[str]:
+        return [line for line in self.log() if "old-list:" in line and "the limit is 4 %" in line]
 
     def log(self) -> list[str]:
         """What `serve` has said."""
