@@ -120,21 +120,22 @@ def _group(state: State, key: str, cases: Sequence[_Case], now: int) -> Group:
 
 
 async def _late(ledger: Ledger, working: bool, now: int) -> list[Group]:
-    groups = []
-    for run in await ledger.runnable.runnable(now - LATE):
-        ids = await ledger.messages.due(run.id, PAGE, now - LATE)
-        first = await ledger.reads.messages(ids[:EXAMPLES])
+    groups, late = [], now - LATE
+    for run in await ledger.runnable.runnable(late):
+        of_paces = [await ledger.messages.due(run.id, PAGE, late, p) for p in await ledger.runnable.paces(run.id, late)]
+        first = await ledger.reads.messages([id for ids in of_paces for id in ids[:EXAMPLES]])
         if not first:
             continue
+        first.sort(key=lambda view: (view.due, view.id))
         groups.append(
             Group(
                 kind="late",
                 cause="slow" if working else "no-worker",
                 sentence="Workers run, and have not come to it." if working else "No worker is running.",
-                count=len(ids),
-                since=min(view.due for view in first),
+                count=sum(map(len, of_paces)),
+                since=first[0].due,
                 campaigns=(run.name,) if run.campaign else (),
-                examples=tuple(message_text(view.id) for view in first),
+                examples=tuple(message_text(view.id) for view in first[:EXAMPLES]),
                 command=("worker",),
             )
         )

@@ -212,8 +212,10 @@ def test_what_gave_up_and_is_past_its_date_is_left_out_too(here: Terminal) -> No
     within(here, give_up)
 
 
-def test_late_mail_is_unsent(here: Terminal) -> None:
-    """Due for ten minutes and nobody has come: named with the command that sends it."""
+@pytest.mark.parametrize("pacing", ["", '[pacing.readers]\ndomains = ["example.com"]\nrate = 5\n'])
+def test_late_mail_is_unsent(here: Terminal, pacing: str) -> None:
+    """Due for ten minutes and nobody has come: named with the command that sends it, whatever its domain's pace."""
+    here.config.write_text(here.config.read_text("utf-8") + pacing, "utf-8")
     here.run("send", "--from", SENDER, "--subject", "x", "--text", "y", "--to", READER)
     assert here.run("unsent").out == "Nothing waits for a person.\n"
 
