@@ -106,6 +106,23 @@ def test_the_environment_wins_over_the_file(path: Path) -> None:
     assert config.http.keys == ["env:A", "env:B"]
 
 
+def test_every_list_may_stand_in_the_environment(path: Path) -> None:
+    """With commas, as the documentation says, whichever key it is."""
+    queues = [f"https://sqs.eu-west-1.amazonaws.com/123456789012/{name}" for name in ("a", "b")]
+    config = read(
+        path,
+        "[pacing.docomo]\nrate = 5\n",
+        KAKITOME_EVENTS__QUEUES=",".join(queues),
+        KAKITOME_EVENTS__SIGNATURE_VERSIONS="1,2",
+        KAKITOME_EVENTS__TOPICS="arn:a,arn:b",
+        KAKITOME_EVENTS__SENDGRID_KEYS="env:A",
+        KAKITOME_PACING__DOCOMO__DOMAINS="docomo.ne.jp,mopera.net",
+    )
+    assert (config.events.queues, config.events.signature_versions) == (queues, [1, 2])
+    assert (config.events.topics, config.events.sendgrid_keys) == (["arn:a", "arn:b"], ["env:A"])
+    assert config.pacing["docomo"].domains == ["docomo.ne.jp", "mopera.net"]
+
+
 def test_other_variables_are_not_ours(path: Path) -> None:
     """Without the double underscore it is a secret's name, or somebody else's."""
     assert read(path, "", KAKITOME_API_KEY="x", KAKITOMEX__A="x", HOME="x") == Config()

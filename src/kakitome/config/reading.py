@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import difflib
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, get_args, get_origin
 
@@ -17,8 +17,6 @@ import msgspec
 from kakitome.config.checks import checked
 from kakitome.config.tables import Config
 from kakitome.core.errors import ConfigurationError
-
-_LISTS = ("route", "topics", "keys", "sendgrid_keys")
 
 
 def load(path: Path | None, environment: Mapping[str, str]) -> Config:
@@ -41,6 +39,7 @@ def load(path: Path | None, environment: Mapping[str, str]) -> Config:
 
 
 def _overlay(tree: dict[str, Any], environment: Mapping[str, str]) -> None:
+    lists = set(_lists(Config))
     for name, value in environment.items():
         parts = name.removeprefix("KAKITOME_").lower().split("__")
         if not name.startswith("KAKITOME_") or len(parts) < 2:
@@ -50,7 +49,16 @@ def _overlay(tree: dict[str, Any], environment: Mapping[str, str]) -> None:
             at = at.setdefault(_spelt(at, part), {})
             if not isinstance(at, dict):
                 raise ConfigurationError(f"{name} is below {part}, which is a value and no table.", key=part)
-        at[_spelt(at, parts[-1])] = value.split(",") if parts[-1] in _LISTS else value
+        at[_spelt(at, parts[-1])] = value.split(",") if parts[-1] in lists else value
+
+
+def _lists(table: type[msgspec.Struct]) -> Iterator[str]:
+    """The keys that hold lists, in whatever table."""
+    for field in msgspec.structs.fields(table):
+        if any(get_origin(kind) is list for kind in (field.type, *get_args(field.type))):
+            yield field.encode_name
+        elif (inner := _inner(field.type)) is not None:
+            yield from _lists(inner[0])
 
 
 def _spelt(table: Mapping[str, Any], part: str) -> str:
