@@ -13,6 +13,7 @@ have their five in 18. A list of 200 where every second one bounces has them soo
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from enum import StrEnum
 from typing import Literal
 
@@ -66,7 +67,8 @@ class Figures(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Verdict(msgspec.Struct, frozen=True, kw_only=True):
-    """`count` of `sent` are `rate` percent, and `limit` percent was the line. What the journal keeps."""
+    """`count` of `sent` are `rate` percent, and `limit` percent was the line. `stream` names the stream whose mail was
+    judged together; "": one run's alone. What the journal keeps."""
 
     level: Level
     kind: Kind
@@ -74,6 +76,7 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
     sent: int
     rate: float
     limit: float
+    stream: str = ""
 
 
 def counts(delivery: Delivery) -> tuple[bool, bool]:
@@ -113,16 +116,52 @@ def is_over(figures: Figures, rules: Rules, now: int) -> bool:
     return now - figures.since >= rules.window and figures.sent >= rules.sample and figures.level is not Level.PAUSED
 
 
+def together(runs: Iterable[tuple[int, Figures]], since: int, level: Level) -> Figures | None:
+    """The figures of a stream as a whole, of its runs as (when it was made, its figures): the sum of those that began,
+    or began anew, at or after `since`. None where fewer than two of them have sent anything: one was judged already."""
+    counted = [one for made, one in runs if began(made, one) >= since and one.sent > 0]
+    if len(counted) < 2:
+        return None
+    return Figures(
+        since=since,
+        level=level,
+        sent=sum(one.sent for one in counted),
+        bounced=sum(one.bounced for one in counted),
+        complained=sum(one.complained for one in counted),
+    )
+
+
+def began(made: int, figures: Figures) -> int:
+    """When the mail that these figures count began to go out, at the earliest."""
+    return max(made, figures.since)
+
+
+def next_window(since: int, said: int, level: Level, newest: int, rules: Rules, now: int) -> int | None:
+    """Where the window of a stream as a whole begins anew, after the guard said `level` at `said`; None: not yet.
+
+    A word stands for one window: then it may be said again, of what began since. A pause stands no longer than until
+    something else of the stream goes out (`newest`: when the newest of its runs began), or nobody would watch that.
+    """
+    if level is Level.QUIET:
+        return None
+    if now - said >= rules.window:
+        return max(now - rules.window, since + 1)
+    return max(said, since) + 1 if level is Level.PAUSED and newest > said else None
+
+
 def sentence(verdict: Verdict) -> str:
     """What the guard found, for people."""
     what = "came back for good" if verdict.kind == "bounces" else "were complained about"
     rate = f"{verdict.rate:.3f}".rstrip("0").rstrip(".")
     limit = f"{verdict.limit:g}"
-    return f"{verdict.count:,} of {verdict.sent:,} mails {what} ({rate} %; the limit is {limit} %)."
+    whose = f" of the stream {verdict.stream!r}" if verdict.stream else ""
+    return f"{verdict.count:,} of {verdict.sent:,} mails{whose} {what} ({rate} %; the limit is {limit} %)."
 
 
 def remedy(verdict: Verdict) -> str:
     """What a person should do before the run goes on."""
+    if verdict.stream and verdict.kind == "bounces":
+        return "Whose lists are they, and how old? Take out what nobody has asked for lately before they go on."
     if verdict.kind == "bounces":
         return "Whose list is it, and how old? Take out what nobody has asked for lately before it goes on."
     return "Did they ask for this mail, and do they find the way out of it? Look before it goes on."

@@ -19,6 +19,7 @@ from kakitome.testing.ledger_doubt import Doubt
 from kakitome.testing.ledger_events import Events
 from kakitome.testing.ledger_figures import Figures
 from kakitome.testing.ledger_gates import Gates
+from kakitome.testing.ledger_guard_streams import GuardStreams
 from kakitome.testing.ledger_guards import Guards
 from kakitome.testing.ledger_lifecycle import Lifecycle
 from kakitome.testing.ledger_paces import Paces
@@ -39,6 +40,7 @@ class LedgerContract(
     Paces,
     Records,
     Guards,
+    GuardStreams,
     Figures,
     Alerts,
 ):

@@ -99,6 +99,15 @@ class GuardBook:
 
 
 @dataclass
+class StreamGuardBook:
+    """The guard's window of a stream as a whole, and what the guard said in it, and when."""
+
+    since: int = 0
+    said: int = 0
+    verdict: Verdict | None = None
+
+
+@dataclass
 class RunBook:
     run: Run
     expires: int | None = None
@@ -149,6 +158,7 @@ class Book:
         self.transient = transient or TransientLimit()
         self.last_id = 0
         self.runs: dict[RunId, RunBook] = {}
+        self.stream_guards: dict[str, StreamGuardBook] = {}
         self.messages: dict[MessageId, Message] = {}
         self.submissions: dict[SubmissionId, SubmissionBook] = {}
         self.keys: dict[str, KeyBook] = {}

@@ -8,8 +8,8 @@ from kakitome.core.delivery import NOTHING, Delivery, fold
 from kakitome.core.guard import RANK, Figures, Level, Verdict, counts
 from kakitome.core.ids import MessageId, RunId
 from kakitome.core.lifecycle import State
-from kakitome.ledgers.memory.book import Book, GuardBook, Message
-from kakitome.ports.guards import Watched
+from kakitome.ledgers.memory.book import Book, GuardBook, Message, StreamGuardBook
+from kakitome.ports.guards import Watched, WatchedStream
 
 
 class MemoryGuards:
@@ -67,12 +67,54 @@ class MemoryGuards:
         _begin(self._book, run, now)
         return True
 
+    async def streams(self) -> Sequence[WatchedStream]:
+        return [WatchedStream(s, g.since, g.said, g.verdict) for s, g in sorted(self._book.stream_guards.items())]
+
+    async def say_of_stream(self, stream: str, since: int, verdict: Verdict, now: int) -> Sequence[RunId] | None:
+        there = self._book.stream_guards.get(stream, StreamGuardBook())
+        said = RANK[there.verdict.level] if there.verdict else 0
+        if there.since != since or RANK[verdict.level] <= said:
+            return None
+        runs = self._running(stream) if verdict.level is Level.PAUSED else self._spoken_of(stream)
+        if not runs:
+            return None
+        self._book.stream_guards[stream] = StreamGuardBook(since, now, verdict)
+        for run in runs:
+            if verdict.level is Level.PAUSED:
+                self._book.runs[run].guard.verdict = verdict
+                self._book.set_state(run, "paused")
+            self._book.enter(now, f"guard_{verdict.level}", run=run, verdict=verdict, since=since)
+        return runs
+
+    def _running(self, stream: str) -> list[RunId]:
+        return [id for id in sorted(self._book.runs) if self._is_running(id) and self._stream(id) == stream]
+
+    def _spoken_of(self, stream: str) -> list[RunId]:
+        runs = [book.run for book in self._book.runs.values() if book.run.stream == stream]
+        told = [run for run in runs if not run.campaign or run.state in ("running", "done")]
+        return [run.id for run in sorted(told, key=lambda run: (run.campaign, -run.created, -run.id))[:1]]
+
+    def _stream(self, run: RunId) -> str:
+        return self._book.runs[run].run.stream
+
+    async def begin_stream_window(self, stream: str, since: int, to: int) -> bool:
+        if self._book.stream_guards.get(stream, StreamGuardBook()).since != since:
+            return False
+        self._book.stream_guards[stream] = StreamGuardBook(max(to, since + 1))
+        return True
+
 
 def resumed(book: Book, run: RunId, now: int) -> None:
-    """Somebody lets a run go on: after a pause of the guard's, only what is sent from now on counts."""
+    """Somebody lets a run go on: after a pause of the guard's, only what is sent from now on counts, and after one of
+    the whole stream only what begins from now on."""
     verdict = book.runs[run].guard.verdict
-    if verdict is not None and verdict.level is Level.PAUSED:
-        _begin(book, run, now)
+    if verdict is None or verdict.level is not Level.PAUSED:
+        return
+    _begin(book, run, now)
+    stream = book.runs[run].run.stream
+    there = book.stream_guards.get(stream)
+    if there and there.verdict and there.verdict.level is Level.PAUSED:
+        book.stream_guards[stream] = StreamGuardBook(max(now, there.since + 1))
 
 
 def _begin(book: Book, run: RunId, now: int) -> None:

@@ -10,10 +10,11 @@ from kakitome.core.delivery import Delivery
 from kakitome.core.guard import RANK, Figures, Level, Verdict, counts
 from kakitome.core.ids import RunId
 from kakitome.core.message import Run
+from kakitome.ledgers.sqlite import guard_streams
 from kakitome.ledgers.sqlite.book import enter
 from kakitome.ledgers.sqlite.connection import Db, as_json, one
 from kakitome.ledgers.sqlite.threads import Thread
-from kakitome.ports.guards import Watched
+from kakitome.ports.guards import Watched, WatchedStream
 
 _WATCHED = """
 select run.id, run.name, stream, state, policy, campaign, template, pinned, created, coalesce(g.since, 0),
@@ -44,6 +45,15 @@ class SqliteGuards:
 
     async def begin_window(self, run: RunId, since: int, now: int) -> bool:
         return await self._write(lambda db: begin_window(db, run, since, now))
+
+    async def streams(self) -> Sequence[WatchedStream]:
+        return await self._read(guard_streams.streams)
+
+    async def say_of_stream(self, stream: str, since: int, verdict: Verdict, now: int) -> Sequence[RunId] | None:
+        return await self._write(lambda db: guard_streams.say(db, stream, since, verdict, now))
+
+    async def begin_stream_window(self, stream: str, since: int, to: int) -> bool:
+        return await self._write(lambda db: guard_streams.begin_window(db, stream, since, to))
 
 
 def watched(db: Db, campaign: RunId | None, since: int | None = None) -> list[Watched]:
@@ -91,10 +101,12 @@ def begin_window(db: Db, run: RunId, since: int, now: int) -> bool:
 
 
 def resumed(db: Db, run: int, now: int) -> None:
-    """Somebody lets a run go on: after a pause of the guard's, only what is sent from now on counts."""
+    """Somebody lets a run go on: after a pause of the guard's, only what is sent from now on counts, and after one of
+    the whole stream only what begins from now on."""
     said = one(db, "select verdict from guard where run = ?", run)
     if said is not None and msgspec.json.decode(said, type=Verdict).level is Level.PAUSED:
         db.execute(_BEGIN, (run, now))
+        guard_streams.resumed(db, run, now)
 
 
 def count(db: Db, run: int, message: int, before: Delivery, after: Delivery) -> None:

@@ -210,4 +210,11 @@ insert into quarter select a.begun / 900000 * 900000, m.run, a.lane, 'accepted',
   join message m on m.id = a.message where a.cause = 'provider_accepted' or a.proved is not null group by 1, 2, 3;
 """
 
-MIGRATIONS: tuple[str, ...] = (FIRST, SUPPRESSING, GUARD, FIGURES, PACING, ALERTS, PARKING, ACCEPTANCES)
+GUARD_STREAM = """
+-- The guard's window of a stream as a whole, what it said in it, and when.
+create table guard_stream (
+  stream text primary key, since integer not null default 0, said integer not null default 0, verdict text
+) strict, without rowid;
+"""
+
+MIGRATIONS: tuple[str, ...] = (FIRST, SUPPRESSING, GUARD, FIGURES, PACING, ALERTS, PARKING, ACCEPTANCES, GUARD_STREAM)
