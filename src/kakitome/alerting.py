@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping
 
-from kakitome.allowance import Followed
 from kakitome.config import Config, milliseconds, secret
 from kakitome.config.values import is_safe
 from kakitome.core.alert import Belongs
@@ -19,16 +18,13 @@ from kakitome.observe.webhook import Webhook, secret_key
 from kakitome.observe.wording import Owner
 from kakitome.ports.clock import Clock
 from kakitome.ports.ledger import Ledger
-from kakitome.statistics import Quota, quotas
 
 log = logging.getLogger("kakitome.alerts")
 
 ALWAYS = ("transactional", "bulk")
 
 
-def watch_of(
-    config: Config, lanes: Mapping[str, Lane], ledger: Ledger, clock: Clock, followed: Mapping[str, Followed]
-) -> Watch:
+def watch_of(config: Config, lanes: Mapping[str, Lane], ledger: Ledger, clock: Clock) -> Watch:
     """A channel whose secret is not there is left out with a warning, for mail must not wait for it."""
     channels: dict[str, Channel] = {}
     for name, made in channels_of(config).items():
@@ -37,19 +33,7 @@ def watch_of(
         else:
             channels[name] = made
     every = milliseconds(config.alerts.every, "alerts.every") / 1000
-
-    async def parked() -> frozenset[str]:
-        found = await quotas(ledger, lanes.values(), followed, clock.now())
-        return frozenset(
-            one.account for one in found if one.remaining is not None and one.remaining <= _kept(one, lanes)
-        )
-
-    return Watch(ledger, clock, house_of(config, lanes), rules_of(config), channels, every, parked)
-
-
-def _kept(quota: Quota, lanes: Mapping[str, Lane]) -> float:
-    """What lists leave to single mails: where only that is left, a list is parked."""
-    return (quota.maximum or 0) * max(lanes[name].reserve for name in quota.lanes)
+    return Watch(ledger, clock, house_of(config, lanes), rules_of(config), channels, every)
 
 
 def rules_of(config: Config) -> Rules:

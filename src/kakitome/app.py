@@ -152,7 +152,7 @@ class Instance:
         """What runs as long as a worker does, each in a task of its own. None of it may end with an error."""
         return [
             self._guard,
-            watch_of(self.config, self.lanes, self.ledger, self.clock, self.followed()).run,
+            watch_of(self.config, self.lanes, self.ledger, self.clock).run,
             *(drain.run for drain in drains_of(self.config, self.ledger, self.clock, self.step)),
             *bounce_doors(self.config, self.ledger, self.clock, self.folder, self.step),
         ]

@@ -197,8 +197,18 @@ def test_a_used_up_quota_is_information_for_a_list() -> None:
         "late:hotel:quota:ses-tokyo": Level.ALARM,
     }
     own = Book()
-    own.look(T + 10 * MINUTE, LIST, parked=frozenset({"ses-tokyo"}))
-    assert [alert.level for alert in own.open] == [Level.INFORMATION]
+    tokyo = frozenset({"ses-tokyo"})
+    own.look(T + 10 * MINUTE, LIST, BOOKING, parked_lists=tokyo)
+    assert {a.key: a.level for a in own.open} == {
+        "late:press:quota:": Level.INFORMATION,
+        "late:hotel:unknown:": Level.ALARM,
+    }
+    whole = Book()
+    whole.look(T + 10 * MINUTE, LIST, BOOKING, parked=tokyo, parked_lists=tokyo)
+    assert {a.key: a.level for a in whole.open} == {
+        "late:press:quota:": Level.INFORMATION,
+        "late:hotel:quota:": Level.ALARM,
+    }
 
 
 def test_our_own_faults_come_first() -> None:

@@ -22,6 +22,7 @@ from kakitome.observe.channels import Channel, House
 from kakitome.observe.post import NotTold
 from kakitome.observe.slack import Slack
 from kakitome.observe.wording import Owner, Text
+from kakitome.ports.accounts import Limits, Wanted
 from kakitome.ports.ledger import Ledger
 from kakitome.testing.ledger_world import HOUR, MINUTE, START, World
 
@@ -304,24 +305,25 @@ def test_a_list_that_goes_is_not_late(played: Played) -> None:
 
 
 def test_a_quota_that_we_counted_ourselves(played: Played) -> None:
-    """No gate says it, so it is asked for, once: a list that is parked is information, and goes on by itself."""
+    """No gate says it: a list that is parked is information, and goes on by itself. A single mail that waits beside it
+    has what lists leave to such mails: it waits for something else."""
 
     async def scene(t: Tower) -> None:
-        asked: list[int] = []
-
-        async def parked() -> frozenset[str]:
-            asked.append(t.now())
-            return frozenset({"ses-tokyo"})
-
-        await t.world.begin()
-        await t.world.campaign("a@example.jp")
-        watch = Watch(t.world.ledger, t, HOUSE, Rules(), {"slack": t.ear}, 15.0, parked)
-        for minute in range(12):
-            t.world.now = START + minute * MINUTE
-            await t.world.ledger.workers.beat("w1", t.world.now)
+        w, watch = t.world, t.watch()
+        await w.begin()
+        await w.campaign("a@example.jp")
+        wanted = Wanted(account="ses-tokyo", lane="ses", limits=Limits(quota=20, reserve=0.05), count=20)
+        assert [(await w.ledger.accounts.slots(wanted, w.now)).count for _ in range(2)] == [19, 0]
+        for minute in range(15):
+            w.now = START + minute * MINUTE
+            await w.ledger.workers.beat("w1", w.now)
             await watch.once()
-        assert t.ear.heard == ["For information: mail is late: 1 wait in campaign letter (stream bulk)"]
-        assert asked == [START + 10 * MINUTE]
+            if minute == 4:
+                await w.admit("b@example.jp")
+        list_waits, mail_waits = t.ear.heard
+        assert list_waits == "For information: mail is late: 1 wait in campaign letter (stream bulk)"
+        assert mail_waits == "Mail is late: 1 wait in stream booking"
+        assert [alert.facts.why for alert in await w.ledger.alerts.list(0)] == ["quota", "unknown"]
 
     played(scene)
 

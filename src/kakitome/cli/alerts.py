@@ -84,7 +84,7 @@ async def _try(channel: Channel | ConfigurationError, now: int) -> tuple[bool, s
 async def watch(args: Namespace, out: Out) -> int:
     async with session.instance(args, out) as instance:
         with told(out.note):
-            watch = watch_of(instance.config, instance.lanes, instance.ledger, instance.clock, instance.followed())
+            watch = watch_of(instance.config, instance.lanes, instance.ledger, instance.clock)
             if args.once:
                 await watch.once()
                 return 0

@@ -100,6 +100,7 @@ class Seen(msgspec.Struct, frozen=True, kw_only=True):
     held: bool = False
     slow: bool = False
     parked: frozenset[str] = frozenset()  # accounts whose quota is used up by our own count
+    parked_lists: frozenset[str] = frozenset()  # and those that have only left what single mails are kept
 
 
 class Late(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

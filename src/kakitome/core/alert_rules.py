@@ -135,7 +135,7 @@ def _sort_in(fresh: Mapping[str, Finding], alerts: Sequence[Alert], decision: De
 
 
 def _found(run: RunSeen, seen: Seen, belongs: Belongs) -> Finding:
-    why, gates = likely(seen, belongs)
+    why, gates = likely(run, seen, belongs)
     causes = tuple(sorted({gate.account for gate in gates}))
     since = late_since(run) or 0
     late = {run.name: Late(stream=run.stream, run=run.run, campaign=run.campaign, since=since)}
@@ -163,7 +163,7 @@ def _together(one: Finding, other: Finding) -> Finding:
     return msgspec.structs.replace(one, since=min(one.since, other.since), level=level, facts=facts)
 
 
-def likely(seen: Seen, belongs: Belongs) -> tuple[Why, tuple[Stopped, ...]]:
+def likely(run: RunSeen, seen: Seen, belongs: Belongs) -> tuple[Why, tuple[Stopped, ...]]:
     """The likely cause, ours first: who has no worker need not ask the provider."""
     accounts = {account for _, account in belongs.route}
     lanes = {f"lane:{lane}" for lane, _ in belongs.route}
@@ -176,7 +176,7 @@ def likely(seen: Seen, belongs: Belongs) -> tuple[Why, tuple[Stopped, ...]]:
         return Why.NO_WORKER, ()
     if gates:
         return (Why.QUOTA if all(g.reason == Unavailability.QUOTA for g in gates) else Why.PROVIDER), gates
-    if accounts & seen.parked:
+    if accounts & (seen.parked_lists if run.listed else seen.parked):
         return Why.QUOTA, ()
     return (Why.LEDGER if seen.slow else Why.UNKNOWN), ()
 

@@ -9,12 +9,12 @@ from __future__ import annotations
 import asyncio
 import logging
 import re
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
 
-from kakitome.core.alert import Facts, Finding, GaveUp, Kind, Late, Level, RunSeen, Seen, Stopped, Why
+from kakitome.core.alert import Facts, Finding, GaveUp, Kind, Late, Level, RunSeen, Seen, Stopped
 from kakitome.core.alert_rules import Decision, Rules, decide
 from kakitome.core.errors import KakitomeError
 from kakitome.core.ids import RunId
@@ -23,7 +23,7 @@ from kakitome.core.message import Entry
 from kakitome.observe.channels import Channel, House
 from kakitome.observe.post import NotTold
 from kakitome.observe.wording import line, wording
-from kakitome.ports.accounts import GateState
+from kakitome.ports.accounts import GateState, Parking
 from kakitome.ports.alerts import Count, Sight, Telling
 from kakitome.ports.clock import Clock
 from kakitome.ports.ledger import Ledger
@@ -41,8 +41,7 @@ _ADDRESS = re.compile(r"[^\s<>\"'(),;:]+@[^\s<>\"'(),;]+")
 
 
 class Watch:
-    """`channels` are those that this process can reach, out of `house.channels`; `every` in seconds; `parked` names the
-    accounts whose quota is used up. It may ask the provider, so it is asked only before an alert that has no cause."""
+    """`channels` are those that this process can reach, out of `house.channels`; `every` in seconds."""
 
     def __init__(
         self,
@@ -52,9 +51,7 @@ class Watch:
         rules: Rules,
         channels: Mapping[str, Channel],
         every: float,
-        parked: Callable[[], Awaitable[frozenset[str]]] | None = None,
     ) -> None:
-        self._parked = parked
         self._ledger = ledger
         self._clock = clock
         self._house = house
@@ -81,12 +78,10 @@ class Watch:
         now = self._clock.now()
         sight = await self._ledger.lookout.look(now)
         gates = await self._ledger.accounts.stopped(now)
+        parked = await self._ledger.accounts.parked(now)
         alerts = await self._ledger.alerts.list(0)
-        seen = _seen(sight, gates, self._house, now, slow=self._clock.monotonic() - began > SLOW)
+        seen = _seen(sight, gates, parked, self._house, now, slow=self._clock.monotonic() - began > SLOW)
         decision = decide(seen, alerts, self._house.streams, self._rules)
-        if self._parked is not None and any(found.facts.why == Why.UNKNOWN for found in decision.raised):
-            seen = msgspec.structs.replace(seen, parked=await self._parked())
-            decision = decide(seen, alerts, self._house.streams, self._rules)
         await self._carry_out(decision, now)
         await self.tell()
         soon = self._every if decision.next_at is None else (decision.next_at - self._clock.now()) / 1000
@@ -206,7 +201,9 @@ def _quarantine(entries: Sequence[Entry]) -> Finding:
     return Finding(key=key, kind=Kind.QUARANTINE, since=first.at, facts=facts, lasting=False)
 
 
-def _seen(sight: Sight, gates: Sequence[GateState], house: House, now: int, *, slow: bool) -> Seen:
+def _seen(
+    sight: Sight, gates: Sequence[GateState], parked: Sequence[Parking], house: House, now: int, *, slow: bool
+) -> Seen:
     """Canaries are ours: nobody waits for them."""
     runs: tuple[RunSeen, ...] = tuple(run for run in sight.runs if not is_canary(run.stream))
     gave_up: tuple[GaveUp, ...] = tuple(one for one in sight.gave_up if not is_canary(one.stream))
@@ -224,6 +221,8 @@ def _seen(sight: Sight, gates: Sequence[GateState], house: House, now: int, *, s
         last_beat=sight.last_beat,
         held=sight.held,
         slow=slow,
+        parked=frozenset(one.account for one in parked if not one.lists),
+        parked_lists=frozenset(one.account for one in parked),
     )
 
 
