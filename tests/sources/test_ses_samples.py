@@ -10,7 +10,8 @@ import msgspec
 import pytest
 
 from kakitome.core.event import Event, EventKind
-from kakitome.sources.ses import CLOCK_SLACK_MS, parse_ses
+from kakitome.sources import CLOCK_SLACK_MS
+from kakitome.sources.ses import parse_ses
 from kakitome.sources.ses_notice import KINDS
 
 FOLDER = Path(__file__).parents[1] / "samples" / "events" / "ses"

@@ -19,6 +19,7 @@ from kakitome.core.bounce import classify_bounce
 from kakitome.core.event import BounceClass, Event, EventKind, Permanence
 from kakitome.core.reply import printable
 from kakitome.core.xtext import from_xtext
+from kakitome.sources import not_of_tomorrow
 from kakitome.sources.dsn_report import Fields, Report, open_report
 
 PROVIDER: Final = "smtp"
@@ -36,7 +37,7 @@ _MESSAGE_ID: Final = re.compile(r"<(msg_[0-9a-z]{1,13})@[^<>@\s]+>")
 _STATUS: Final = re.compile(r"\b([245])\.([0-9]{1,3})\.([0-9]{1,3})\b")
 _ADDRESS_LIMIT: Final = 512
 _YEAR_2000: Final = 946_684_800_000
-_CLOCK_SLACK: Final = 86_400_000  # a time zone that was forgotten, at most
+_ZONES: Final = 86_400_000  # ms: a time zone that was forgotten, at most
 
 
 def parse_dsn(raw: bytes, now_ms: int) -> list[Event]:
@@ -117,8 +118,8 @@ def _at(report: Report, fields: Fields, now_ms: int) -> int:
             at = round((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp() * 1000)
         except (ValueError, TypeError, IndexError, OverflowError):
             continue
-        if _YEAR_2000 <= at <= now_ms + _CLOCK_SLACK:
-            return at
+        if _YEAR_2000 <= at <= now_ms + _ZONES:
+            return not_of_tomorrow(at, now_ms)
     return now_ms
 
 

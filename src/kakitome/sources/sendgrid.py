@@ -15,7 +15,7 @@ import msgspec
 from kakitome.core.bounce import classify_bounce
 from kakitome.core.event import BounceClass, Event, EventKind, Permanence
 from kakitome.core.reply import printable
-from kakitome.sources import EventUnreadable
+from kakitome.sources import EventUnreadable, not_of_tomorrow
 
 PROVIDER: Final = "sendgrid"
 MESSAGE_ARGUMENT: Final = "kakitome_message"
@@ -145,7 +145,7 @@ def _event(raw: bytes, now_ms: int) -> Event:
     return Event(
         key=_key(told.sg_event_id, raw),
         kind=kind,
-        at=told.timestamp * 1000,
+        at=not_of_tomorrow(told.timestamp * 1000, now_ms),
         provider=PROVIDER,
         provider_message_id=_message_id(told.sg_message_id or ""),
         recipient=printable(told.email, _LIMIT),
@@ -167,7 +167,7 @@ def _unknown(raw: bytes, now_ms: int) -> Event:
     return Event(
         key=_key(_text(told.sg_event_id), raw),
         kind=EventKind.UNKNOWN,
-        at=at * 1000 if known and isinstance(at, int) else now_ms,
+        at=not_of_tomorrow(at * 1000, now_ms) if known and isinstance(at, int) else now_ms,
         provider=PROVIDER,
         provider_message_id=_message_id(_text(told.sg_message_id) or ""),
         recipient=printable(email, _LIMIT) if isinstance(email, str) and email else None,

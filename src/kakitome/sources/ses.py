@@ -16,7 +16,7 @@ import msgspec
 from kakitome.core.bounce import classify_bounce
 from kakitome.core.event import BounceClass, Event, EventKind, Permanence
 from kakitome.core.reply import printable
-from kakitome.sources import EventUnreadable
+from kakitome.sources import EventUnreadable, not_of_tomorrow
 from kakitome.sources.ses_notice import KINDS, Detail, Mail, Notice, Recipient, milliseconds, open_notice, unreadable
 
 PROVIDER: Final = "ses"
@@ -25,10 +25,6 @@ ATTEMPT_TAG: Final = "kakitome_attempt"
 
 RECIPIENTS_LIMIT: Final = 1_000
 """SES takes 50 a message. Above this, somebody plays with us."""
-
-CLOCK_SLACK_MS: Final = 5 * 60 * 1000
-"""What clocks may differ by. A time beyond it is taken for now: an event of tomorrow would make the event stream look
-complete up to tomorrow, and what has not come yet look lost."""
 
 # Where a type names whom it is about. The other types are about everybody in `mail.destination` …
 _NAMED_IN: Final = {
@@ -130,8 +126,7 @@ def _key(notice: Notice, address: str | None, link: str | None) -> str:
 
 
 def _at(notice: Notice, now_ms: int) -> int:
-    at = _told_at(notice, now_ms)
-    return at if at <= now_ms + CLOCK_SLACK_MS else now_ms
+    return not_of_tomorrow(_told_at(notice, now_ms), now_ms)
 
 
 def _told_at(notice: Notice, now_ms: int) -> int:

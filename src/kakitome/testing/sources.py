@@ -83,6 +83,16 @@ class SourceContract:
             assert _YEAR_2000 < event.at < _YEAR_2100
             assert event.at != self.NOW
 
+    def test_an_event_of_tomorrow_is_of_now(self) -> None:
+        """Time passes as the event stream shows it: a clock that is ahead must not make what is still to come look
+        lost. The key stays, so that a copy counts once."""
+        for name, payload in self.samples().items():
+            first = self.parse(payload, self.NOW)
+            early = min(event.at for event in first) - 3_600_000
+            again = self.parse(payload, early)
+            assert {event.at for event in again} == {early}, name
+            assert [e.key for e in again] == [e.key for e in first], name
+
     def test_judgements_are_complete(self) -> None:
         """A bounce says how final it is and why; what is no bounce has no permanence."""
         for event in self.all_events():
