@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import difflib
 import re
+import shlex
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 
@@ -137,9 +138,10 @@ def check_guard(there: Sequence[Watched]) -> None:
     """What the guard paused goes on by a person's word, and not because its start is repeated. Raises `StateError`."""
     for one in there:
         if one.run.state == "paused" and one.verdict is not None and one.verdict.level is Level.PAUSED:
+            whole = f" with all of the stream {one.verdict.stream!r}" if one.verdict.stream else ""
             raise StateError(
-                f"The guard paused the campaign {one.run.name!r}: {sentence(one.verdict)} Nothing was sent.",
-                f"{remedy(one.verdict)} kakitome campaign resume {one.run.name}",
+                f"The guard paused the campaign {one.run.name!r}{whole}: {sentence(one.verdict)} Nothing was sent.",
+                f"{remedy(one.verdict)} kakitome campaign resume {shlex.quote(one.run.name)}",
             )
 
 

@@ -8,7 +8,19 @@ from hypothesis import strategies as st
 
 from kakitome.core.delivery import Bounce, Delivery
 from kakitome.core.event import BounceClass
-from kakitome.core.guard import RANK, Figures, Level, Rules, counts, judge, sentence
+from kakitome.core.guard import (
+    RANK,
+    Figures,
+    Level,
+    Rules,
+    Verdict,
+    counts,
+    judge,
+    next_window,
+    remedy,
+    sentence,
+    together,
+)
 
 RULES = Rules()
 
@@ -72,3 +84,53 @@ def test_the_sentence() -> None:
     verdict = judge(Figures(sent=2_000, bounced=101), RULES)
     assert verdict is not None
     assert sentence(verdict) == "101 of 2,000 mails came back for good (5.05 %; the limit is 5 %)."
+    whole = Verdict(level=Level.PAUSED, kind="bounces", count=30, sent=510, rate=5.882, limit=5.0, stream="bulk")
+    assert sentence(whole) == "30 of 510 mails of the stream 'bulk' came back for good (5.882 %; the limit is 5 %)."
+    assert "lists" in remedy(whole)
+
+
+def test_a_stream_is_the_sum_of_its_runs() -> None:
+    """Of those that began, or began anew, in its window and have sent; fewer than two of them are judged already."""
+    one, two = Figures(sent=60, bounced=6, complained=1), Figures(sent=40, bounced=14, since=9, level=Level.WARNED)
+    whole = Figures(sent=100, bounced=20, complained=1)
+    idle = (9, Figures(level=Level.PAUSED))
+    assert together([(3, one), (2, two), idle], 0, Level.QUIET) == whole
+    assert together([(9, one), (2, two)], 9, Level.WARNED) == Figures(
+        since=9, level=Level.WARNED, sent=100, bounced=20, complained=1
+    )
+    assert together([(8, one), (2, two), idle], 9, Level.QUIET) is None
+    assert together([(3, one)], 0, Level.QUIET) is None
+    assert judge(one, RULES) is None and (judge(whole, RULES) or 0) != 0
+
+
+@given(st.lists(st.tuples(st.integers(0, 9), figures)), st.integers(0, 9))
+def test_a_stream_has_no_more_than_its_runs(runs: list[tuple[int, Figures]], since: int) -> None:
+    """Nothing is counted twice, whatever the order; and from the start, everything is."""
+    whole = together(runs, since, Level.QUIET)
+    assert whole == together(reversed(runs), since, Level.QUIET)
+    if whole is not None:
+        assert whole.sent <= sum(one.sent for _, one in runs)
+        everything = together(runs, 0, Level.QUIET)
+        assert everything is not None and everything.sent == sum(one.sent for _, one in runs)
+
+
+WEEK = RULES.window
+
+
+@pytest.mark.parametrize(
+    ("since", "level", "newest", "now", "begins"),
+    [
+        (5, Level.QUIET, 0, 9 * WEEK, None),
+        (5, Level.WARNED, 1_000, 100 + WEEK - 1, None),
+        (5, Level.WARNED, 0, 100 + WEEK, 100),
+        (100, Level.WARNED, 0, 100 + WEEK, 101),  # a window never begins where it began
+        (5, Level.PAUSED, 100, 200, None),
+        (5, Level.PAUSED, 101, 200, 101),  # somebody has started another list
+        (5, Level.PAUSED, 0, 100 + WEEK, 100),
+    ],
+)
+def test_a_word_on_a_stream_stands_for_one_window(
+    since: int, level: Level, newest: int, now: int, begins: int | None
+) -> None:
+    """And a pause (said at 100) until something else of the stream begins."""
+    assert next_window(since, 100, level, newest, RULES, now) == begins

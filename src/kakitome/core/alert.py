@@ -124,6 +124,7 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     causes: tuple[str, ...] = ()  # accounts that were stopped
     stopped: tuple[Stopped, ...] = ()
     stream: str = ""
+    whole: bool = False  # it is about the stream as a whole, and `were` only says which of its runs it stopped
     dead: dict[str, int] = {}
     unresolved: dict[str, int] = {}
     last_beat: int | None = None

@@ -10,16 +10,16 @@ import asyncio
 import logging
 import re
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import msgspec
 
 from kakitome.core.alert import Facts, Finding, GaveUp, Kind, Late, Level, RunSeen, Seen, Stopped
 from kakitome.core.alert_rules import Decision, Rules, decide
 from kakitome.core.errors import KakitomeError
+from kakitome.core.guard import Verdict
 from kakitome.core.ids import RunId
 from kakitome.core.lane import is_canary
-from kakitome.core.message import Entry
+from kakitome.core.message import Entry, Run
 from kakitome.observe.channels import Channel, House
 from kakitome.observe.post import NotTold
 from kakitome.observe.wording import line, wording
@@ -168,28 +168,53 @@ class Watch:
         if not entries:
             return []
         runs = {run.id: run for run in await self._ledger.runs.list()} if any(e.run for e in entries) else {}
-        found = [
-            _guard(entry, runs.get(entry.run) if entry.run else None, self._house) for entry in entries if entry.run
-        ]
+        words = _words([entry for entry in entries if entry.run])
+        found = [_guard(word, [(e, runs.get(RunId(e.run or 0))) for e in word], self._house) for word in words]
         poison = [entry for entry in entries if entry.kind == "event_quarantined"]
         return found + ([_quarantine(poison)] if poison else [])
 
 
-def _guard(entry: Entry, run: Any, house: House) -> Finding:
-    name = run.name if run else str(entry.run)
-    stream = run.stream if run else ""
+def _words(entries: Sequence[Entry]) -> list[list[Entry]]:
+    """What the guard said: an entry each, but a stream's pause is one word, entered in one change for each run."""
+    words: dict[object, list[Entry]] = {}
+    for entry in entries:
+        verdict = _verdict(entry)
+        whole = verdict.stream if verdict else ""
+        words.setdefault((entry.kind, whole, entry.at) if whole else entry.seq, []).append(entry)
+    return list(words.values())
+
+
+def _verdict(entry: Entry) -> Verdict | None:
+    told = entry.data.get("verdict")
+    return msgspec.convert(told, Verdict) if told else None
+
+
+def _guard(word: Sequence[Entry], told: Sequence[tuple[Entry, Run | None]], house: House) -> Finding:
+    first, verdict = word[0], _verdict(word[0])
+    stream = next((run.stream for _, run in told if run), verdict.stream if verdict else "")
     belongs = house.streams.get(stream)
-    verdict = entry.data.get("verdict") or {}
-    what = "{count:,} of {sent:,} ({rate:.3f} %; the limit is {limit:g} %): {kind}".format(**verdict) if verdict else ""
+    whole = bool(verdict and verdict.stream)
     facts = Facts(
         owners=(belongs.owner,) if belongs and belongs.owner else (),
         stream=stream,
-        were={name: Late(stream=stream, run=entry.run or 0, campaign=bool(run and run.campaign))},
-        what=what,
+        whole=whole,
+        were={
+            run.name if run else str(entry.run): Late(
+                stream=stream, run=entry.run or 0, campaign=bool(run and run.campaign)
+            )
+            for entry, run in told
+            if not whole or entry.kind == "guard_paused"
+        },
+        what=_figures(verdict) if verdict else "",
     )
-    level = Level.ALARM if entry.kind == "guard_paused" else Level.INFORMATION
-    key = f"{entry.kind}:{entry.seq}"
-    return Finding(key=key, kind=Kind.GUARD, since=entry.at, facts=facts, level=level, lasting=False)
+    level = Level.ALARM if first.kind == "guard_paused" else Level.INFORMATION
+    key = f"{first.kind}:{first.seq}"
+    return Finding(key=key, kind=Kind.GUARD, since=first.at, facts=facts, level=level, lasting=False)
+
+
+def _figures(verdict: Verdict) -> str:
+    rate = f"{verdict.rate:.3f} %; the limit is {verdict.limit:g} %"
+    return f"{verdict.count:,} of {verdict.sent:,} ({rate}): {verdict.kind}"
 
 
 def _quarantine(entries: Sequence[Entry]) -> Finding:

@@ -166,13 +166,31 @@ def _news(alert: Alert, over: bool) -> Text:
             ),
         )
         return Text(f"{facts.count:,} event{'s' if facts.count != 1 else ''} could not be read: quarantine", told)
-    paused = alert.key.startswith("guard_paused")
+    return _guard(facts, alert.key.startswith("guard_paused"))
+
+
+NAMED = 10
+"""Runs that are named with a command each; of more, `stream list` has them."""
+
+
+def _guard(facts: Facts, paused: bool) -> Text:
     names = ", ".join(_name(run, late) for run, late in facts.were.items())
-    title = f"{'Paused' if paused else 'Warning'}: bounces or complaints of {names}"
     means = "What was not sent waits until a person resumes it." if paused else "It goes on. Look before it is paused."
-    verb = "resume" if paused else "report"
-    press = tuple(f"kakitome campaign {verb} {shlex.quote(run)}" for run, late in facts.were.items() if late.campaign)
-    return Text(title, (("Why", facts.what), ("What it means", means)), press)
+    if facts.whole:
+        means = "What was not sent waits until a person resumes it, each by its name." if paused else means
+        stopped = (("Paused", names),) if len(facts.were) <= NAMED else (("Paused", f"{len(facts.were):,} runs"),)
+        title = f"{'Paused' if paused else 'Warning'}: bounces or complaints of all of stream {facts.stream} together"
+        told = (("Why", facts.what), *(stopped if paused else ()), ("What it means", means))
+        many = not paused or len(facts.were) > NAMED
+        return Text(title, told, ("kakitome stream list",) if many else _resume(facts))
+    title = f"{'Paused' if paused else 'Warning'}: bounces or complaints of {names}"
+    reports = tuple(f"kakitome campaign report {shlex.quote(run)}" for run, late in facts.were.items() if late.campaign)
+    return Text(title, (("Why", facts.what), ("What it means", means)), _resume(facts) if paused else reports)
+
+
+def _resume(facts: Facts) -> tuple[str, ...]:
+    kinds = ((("campaign", run) if late.campaign else ("stream", late.stream)) for run, late in facts.were.items())
+    return tuple(f"kakitome {kind} resume {shlex.quote(name)}" for kind, name in kinds)
 
 
 def moment(at: int) -> str:
