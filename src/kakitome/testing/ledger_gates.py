@@ -109,6 +109,15 @@ class Gates(Asking):
         assert (await self._of(w, "ses-tokyo", limits, 1, instead=granted)).count == 0
 
     @clause
+    async def test_who_was_not_trying_has_no_slot_instead_of_a_missed_one(self, w: World) -> None:
+        """What was granted before the stop, and missed: behind a half-open gate it is not for these mails to go on."""
+        granted = w.now
+        await self._stop(w)
+        w.now += 5 * SECOND
+        assert (await self._of(w, "ses-tokyo", Limits(14.0), 5, instead=granted)).reason == "dns"
+        assert (await self._slots(w, rate=14.0)).probe
+
+    @clause
     async def test_slots_instead_of_missed_ones_keep_the_rate_and_nothing_else(self, w: World) -> None:
         """The mails are in the quota and in the pace of their domain already."""
         limits, pace, granted = Limits(14.0, 3), Pace("docomo", 1.0), w.now

@@ -92,7 +92,8 @@ class MemoryAccounts:
             out, gate = max((0 if probes[gate.gate] == mine else probes[gate.gate], gate.reason) for gate in half_open)
             if out > now:
                 return Grant(0, until=out, reason=gate)
-            if not wanted.probe:
+            may_try = wanted.probe if mine is None else all(until == mine for until in probes.values())
+            if not may_try:
                 return Grant(0, until=now + breaker.LOOK_AGAIN, reason=half_open[0].reason)
         return None
 

@@ -32,14 +32,15 @@ def refusal(db: Db, wanted: Wanted, half_open: Sequence[str], now: int) -> Grant
     if not half_open:
         return None
     mine = None if wanted.instead is None else wanted.instead + wanted.probe_ms
-    out = db.execute(
-        "select reason, probing from gate where id in (select value from json_each(?)) and probing > ?"
-        " and probing is not ? order by probing desc, reason desc",
-        (as_json(half_open), now, mine),
-    ).fetchone()
-    if out is not None:
-        return Grant(0, until=out[1], reason=out[0])
-    if not wanted.probe:
+    others = db.execute(
+        "select reason, probing from gate where id in (select value from json_each(?)) and probing is not ?"
+        " order by probing desc, reason desc",
+        (as_json(half_open), mine),
+    ).fetchall()
+    if others and (others[0][1] or 0) > now:
+        return Grant(0, until=others[0][1], reason=others[0][0])
+    may_try = wanted.probe if mine is None else not others
+    if not may_try:
         reason = one(db, "select reason from gate where id = ?", half_open[0])
         return Grant(0, until=now + breaker.LOOK_AGAIN, reason=reason)
     return None
