@@ -41,7 +41,8 @@ class Canary(msgspec.Struct, frozen=True):
 
 
 class Canaries:
-    """Those of all lanes that have one. Several workers may ask for the same: one a minute goes."""
+    """Those of all lanes that have one. Several workers may ask for the same: one goes, and another a minute later.
+    Each stop has its own: a lane that stops twice within a minute does not stand still for the rest of it."""
 
     def __init__(self, canaries: Mapping[str, Canary], lanes: Mapping[str, Lane], desk: Desk) -> None:
         self._canaries = canaries
@@ -53,9 +54,11 @@ class Canaries:
         if not self._canaries:
             return
         now = self._desk.clock.now()
-        wanted = dict.fromkeys(silent, "silence") | dict.fromkeys(await self._half_open(now), "probe")
+        wanted = dict.fromkeys(silent, f"silence/{now // EVERY}") | {
+            lane: f"probe/{since}/{(now - since) // EVERY}" for lane, since in (await self._half_open(now)).items()
+        }
         handed = [
-            Handed(_mail(lane, self._canaries[lane]), f"{lane}/{why}/{now // EVERY}", "canary")
+            Handed(_mail(lane, self._canaries[lane]), f"{lane}/{why}", "canary")
             for lane, why in wanted.items()
             if lane in self._canaries
         ]
@@ -63,12 +66,18 @@ class Canaries:
         for error in (answer for answer in answers if isinstance(answer, KakitomeError)):
             log.error("A canary cannot be sent, so the lane it is for stays shut: %s", error)
 
-    async def _half_open(self, now: int) -> list[str]:
-        stopped = await self._desk.ledger.accounts.stopped(now)
-        gates = {gate.gate for gate in stopped if gate.until is not None and gate.until <= now}
-        return [
-            name for name, lane in self._lanes.items() if f"lane:{name}" in gates or f"account:{lane.account}" in gates
-        ]
+    async def _half_open(self, now: int) -> dict[str, int]:
+        """The lanes, and since when the last one of their gates is stopped."""
+        gates = {
+            gate.gate: gate.since
+            for gate in await self._desk.ledger.accounts.stopped(now)
+            if gate.until is not None and gate.until <= now
+        }
+        stops = {
+            name: [gates[gate] for gate in (f"lane:{name}", f"account:{lane.account}") if gate in gates]
+            for name, lane in self._lanes.items()
+        }
+        return {name: max(since) for name, since in stops.items() if since}
 
 
 def _mail(lane: str, canary: Canary) -> MessageRequest:

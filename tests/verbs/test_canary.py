@@ -85,8 +85,7 @@ async def test_nobodys_mail_tries_where_there_is_a_canary(a: Aviary) -> None:
 async def test_one_a_minute_whoever_asks(a: Aviary) -> None:
     """Several workers look every second: the first one's canary is everybody's."""
     await a.stop()
-    a.clock.pass_by(30)
-    a.clock.wall += -a.clock.wall % MINUTE
+    a.clock.pass_by(60)
     for _ in range(59):
         await a.canaries.fly({"ses"})
         a.clock.pass_by(1)
@@ -94,6 +93,30 @@ async def test_one_a_minute_whoever_asks(a: Aviary) -> None:
     a.clock.pass_by(1)
     await a.canaries.fly({"ses"})
     assert len(await a.birds()) == 2
+
+
+@aviary
+async def test_silence_asks_for_one_a_minute(a: Aviary) -> None:
+    """Whichever worker sees it, and whenever within the minute."""
+    a.clock.wall += -a.clock.wall % MINUTE
+    for _ in range(60):
+        await a.canaries.fly({"ses"})
+        a.clock.pass_by(1)
+    assert len(await a.birds()) == 1
+
+
+@aviary
+async def test_a_lane_that_stops_again_has_another_at_once(a: Aviary) -> None:
+    """An account that is throttled for a second, twice within a minute, is back a second later both times."""
+    for n in (1, 2):
+        now = a.clock.now()
+        await a.ledger.accounts.stop("account:account", "throttled", now + SECOND, "454", now, True)
+        a.clock.pass_by(1)
+        await a.canaries.fly(())
+        assert (await a.deliver_bird()).claimed == 1
+        assert len(await a.birds()) == n
+        assert await a.ledger.accounts.stopped(a.clock.now()) == []
+        a.clock.pass_by(5)
 
 
 @aviary
