@@ -63,6 +63,7 @@ class Account:
         self.offered = SlidingCount(SECOND)
         self.taken = SlidingCount(SECOND)
         self.today = SlidingCount(DAY, grain=SECOND)
+        self.told = 0  # how often somebody was told what this account may
 
     @property
     def rate(self) -> int | None:

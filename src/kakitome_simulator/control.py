@@ -120,6 +120,7 @@ class Control:
             "sent_last_24_hours": account.today.at(ticks),
             "rate": account.rate,
             "quota": account.quota,
+            "limits_told": account.told,  # so often; whoever was told twice since a change has taken it in
             "sandbox": account.sandbox,
             "suspended": account.suspended,
             "paused": account.paused,

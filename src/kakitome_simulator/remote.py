@@ -34,7 +34,7 @@ class Remote:
         return self._json("state")
 
     def limit(self, **limits: int | bool | None) -> Json:
-        """Change `rate`, `quota`, `sandbox` or `suspended`."""
+        """Change `rate`, `quota`, `sandbox`, `suspended`, `paused` or `sent`; answers the state behind the change."""
         return self._json("state", limits)
 
     def faults(self, specs: Sequence[str], *, add: bool = False) -> None:

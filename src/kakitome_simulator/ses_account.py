@@ -40,6 +40,7 @@ class SesAccount:
     async def _get(self, request: web.Request) -> web.Response:
         authorized(request)
         account = self._account
+        account.told += 1
         quota, rate = account.quota, account.rate
         return self._answers.json(
             {

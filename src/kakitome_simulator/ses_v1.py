@@ -106,6 +106,7 @@ class SesV1:
 
     def _quota(self, query: Query) -> str:
         account = self._account
+        account.told += 1
         quota, rate = account.quota, account.rate
         return (
             f"<Max24HourSend>{-1.0 if quota is None else float(quota)}</Max24HourSend>"

@@ -174,6 +174,15 @@ def test_get_account_has_the_shape_of_the_service_model(simulator: Stage, ses: A
     assert ses.get_account()["SendQuota"]["Max24HourSend"] == -1.0
 
 
+def test_who_waits_for_a_look_can_count_them(simulator: Stage, ses: Any) -> None:
+    """Every answer to what the account may is counted, and a change says how many there were before it."""
+    ses.get_account()
+    before = simulator.remote.limit(rate=14)["limits_told"]
+    assert before == 1
+    assert ses.get_account()["SendQuota"]["MaxSendRate"] == 14.0
+    assert simulator.remote.state()["limits_told"] == before + 1
+
+
 def test_other_operations_are_unknown(ses: Any) -> None:
     """What is not played is a clean 404 in AWS's form."""
     with pytest.raises(ClientError) as caught:
