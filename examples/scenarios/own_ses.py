@@ -127,6 +127,21 @@ class OwnSes:
         words = ("--from", "Letters <letters@example.com>", "--subject", "Winter issue for {{ name }}")
         self.stage.run("template", "put", "issue", *words, "--html", str(html), "--text", str(text))
 
+    def limit(self, **limits: int) -> None:
+        """SES allows something else, and `serve` knows it: it asks by itself, so the first answer to a question that
+        came later may be on its way, and behind the second one the first is taken in."""
+        told = self.provider.limit(**limits)["limits_told"]
+        wait_until(lambda: self.provider.state()["limits_told"] >= told + 2, PATIENCE, "Nobody asked what SES allows")
+
+    def wait_for_events(self) -> None:
+        """Until SES has told all that it has to tell."""
+
+        def all_told() -> bool:
+            events = self.provider.state()["events"]
+            return bool(events["delivered"] == events["published"])
+
+        wait_until(all_told, PATIENCE, "SES still has events to tell")
+
     def arrived(self) -> list[str]:
         """Whom the provider has accepted mail for, by its own record."""
         return [line["recipient"] for line in self.stage.accepted("accepted")]
@@ -161,6 +176,17 @@ class OwnSes:
         wait_until(lambda: len(self.arrived()) >= self.before + mails, PATIENCE, f"{name} did not arrive")
         wait_until(lambda: self.open(name) == 0, PATIENCE, f"{name} did not go out")
         return self.told(name)
+
+    def wait_parked(self, name: str, gate: str) -> Any:
+        """Until this alone is in its way; answers what is said of it."""
+        standing: list[Any] = []
+
+        def parked() -> bool:
+            standing[:] = self.told(name)["standing"]
+            return [why["gate"] for why in standing] == [gate]
+
+        wait_until(parked, PATIENCE, f"{name} did not park")
+        return standing[0]
 
     def level(self, name: str) -> str:
         verdict = self.told(name)["guard"]
