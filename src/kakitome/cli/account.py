@@ -36,6 +36,7 @@ class Account:
     rejects: str | None
     waiting: list[tuple[MessageView, str]]
     guard: Verdict | None = None
+    whole: Verdict | None = None  # what the guard said last of its stream as a whole, where that is not `guard`
     standing: list[Obstacle] = field(default_factory=list)
     blocked: bool = False
     at: int = 0
@@ -56,6 +57,9 @@ async def account(instance: Instance, run: Run, alone: bool = False) -> Account:
         waiting = [(view, reason(last.get(view.id)).sentence) for view in views]
     pinned = await ledger.templates.pinned(run.template) if run.template is not None else None
     waits = run.state in ("running", "paused") and open_messages(rows)
+    guard = next((there.verdict for there in await ledger.guards.watched(run.id)), None)
+    streams = await ledger.guards.streams() if run.state in ("running", "paused") else ()
+    whole = next((stream.verdict for stream in streams if stream.stream == run.stream), None)
     found = await standing.in_the_way(instance, run, alone) if waits else []
     return Account(
         run=run,
@@ -64,7 +68,8 @@ async def account(instance: Instance, run: Run, alone: bool = False) -> Account:
         delivery=await ledger.reads.delivery(run.id),
         rejects=_rejects(instance, run),
         waiting=waiting,
-        guard=next((there.verdict for there in await ledger.guards.watched(run.id)), None),
+        guard=guard,
+        whole=whole if whole != guard else None,
         standing=found,
         blocked=bool(waits) and blocked(standing.route_of(instance, run), found),
         at=instance.clock.now(),
@@ -92,6 +97,7 @@ def document(told: Account) -> dict[str, object]:
         "delivery": told.delivery,
         "rejects": told.rejects,
         "guard": None if told.guard is None else msgspec.to_builtins(told.guard),
+        "guard_of_stream": None if told.whole is None else msgspec.to_builtins(told.whole),
         "blocked": told.blocked,
         "standing": standing.document(told.standing),
         "needs_a_person": [
@@ -129,14 +135,19 @@ def _show_standing(told: Account, args: Namespace, out: Out) -> None:
 
 
 def _show_guard(told: Account, args: Namespace, out: Out) -> None:
+    if told.whole is not None:
+        did = "paused its whole stream" if told.whole.level is Level.PAUSED else "warned of its whole stream"
+        out.line(f"\nThe guard {did}: {sentence(told.whole)}")
     if told.guard is None:
         return
     if told.guard.level is not Level.PAUSED or told.run.state != "paused":
         out.line(f"\nThe guard warned: {sentence(told.guard)}")
         return
-    out.line(f"\nThe guard paused it: {sentence(told.guard)}")
+    out.line(f"\nThe guard paused it{' with its whole stream' if told.guard.stream else ''}: {sentence(told.guard)}")
     out.line(f"{remedy(told.guard)} Then\n")
     out.line(f"  {session.command(args, 'campaign', 'resume', told.run.name)}")
+    if told.guard.stream:
+        out.line(f"\nWhat else was paused with it: {session.command(args, 'stream', 'list')}")
 
 
 def _remark(name: str, told: Account) -> str:

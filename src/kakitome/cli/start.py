@@ -64,8 +64,8 @@ async def _prepared(instance: Instance, args: Namespace, out: Out, interruption:
     rows = await ledger.reads.rows(run.id) if run else {}
     if run is not None:
         pinned = await ledger.templates.pinned(run.template) if run.template is not None else None
-        verb.check_again(run, args.stream, version, pinned, rows, now)
         verb.check_guard(await ledger.guards.watched(run.id))
+        verb.check_again(run, args.stream, version, pinned, rows, now)
 
     def heard() -> None:
         if interruption.asked:
