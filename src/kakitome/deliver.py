@@ -81,11 +81,17 @@ async def deliver(run: Run, lane: Lane, transport: Transport, hands: Hands, pace
 async def _due(run: Run, lane: Lane, n: int, pace: Pace | None, hands: Hands) -> tuple[list[MessageId], Batch]:
     """What may go through this lane now; and where that is nothing, whether some may go through another one."""
     now, clock = hands.clock.now(), hands.clock
+    if (whole := hands.blame.campaign_kept_off(lane.name, run.id, clock.monotonic())) is not None:
+        return [], _refused([whole], hands)
     kept_off = hands.blame.kept_off(lane.name, clock.monotonic())
     due = await hands.ledger.messages.due(run.id, n + len(kept_off), now, pace.name if pace else "")
     ends = [kept_off[id] for id in due if id in kept_off]
-    until = now + int(1000 * (min(ends) - clock.monotonic())) + 1 if ends else 0
-    return [id for id in due if id not in kept_off][:n], Batch(0, until, "refused" if ends else "")
+    return [id for id in due if id not in kept_off][:n], _refused(ends, hands) if ends else Batch(0)
+
+
+def _refused(ends: Sequence[float], hands: Hands) -> Batch:
+    until = hands.clock.now() + int(1000 * (min(ends) - hands.clock.monotonic())) + 1
+    return Batch(0, until, "refused")
 
 
 def _wanted(run: Run, lane: Lane, transport: Transport, count: int, pace: Pace | None) -> Wanted:
@@ -206,13 +212,19 @@ class _Ending:
     def _is_its_own(self, parcel: Parcel, outcome: Outcome) -> bool:
         """Whether a refusal of the lane's is this mail's own after all: then the others go on."""
         lane, hands, sender = self._lane.name, self._hands, parcel.content.sender.address
-        now = hands.clock.monotonic()
-        if not hands.blame.is_its_own(lane, parcel.message, sender, outcome, self._wire.probing, now):
+        now, run = hands.clock.monotonic(), self._run
+        campaign = run.id if run.campaign else None
+        if not hands.blame.is_its_own(lane, parcel.message, sender, outcome, self._wire.probing, now, campaign):
             return False
-        log.warning(
-            "The lane %s refuses the mail %s from %s and takes others; it waits alone, or goes another way.",
-            *(lane, message_text(parcel.message), sender),
-        )
+        whole = hands.blame.campaign_kept_off(lane, run.id, now) is not None
+        what = f"campaign {run.name!r}" if whole else f"mail {message_text(parcel.message)}"
+        if not (whole and self._wire.is_stopped):  # said once
+            log.warning(
+                "The lane %s refuses the %s from %s and takes others; it waits alone, or goes another way.",
+                *(lane, what, sender),
+            )
+        if whole:
+            self._wire.stop()
         return True
 
     async def _heed(self, outcome: Outcome) -> None:

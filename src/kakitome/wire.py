@@ -59,6 +59,10 @@ class Permission:
     def begun(self) -> int:
         return len(self._places)
 
+    @property
+    def is_stopped(self) -> bool:
+        return self._is_stopped
+
     def end(self) -> None:
         """Nothing begins any more: from here on the claims are settled, and may be somebody else's."""
         self._is_over = True

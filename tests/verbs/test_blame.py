@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+from collections import defaultdict
+from pathlib import Path
 
 import pytest
+from test_campaign import House
 from test_worker import Shift
 from workshop import MINUTE, Workshop, yes
 
 from kakitome.blame import DOUBTFUL, LONGEST, MOST, Blame
+from kakitome.campaign import Office, take_in
 from kakitome.core.ids import MessageId
 from kakitome.core.lifecycle import State
 from kakitome.core.outcome import Accepted, Outcome, Unavailability, Unavailable
+from kakitome.deliver import deliver
 from kakitome.ports.transport import Parcel
 
 POISON = MessageId(7)
@@ -112,6 +117,37 @@ def test_a_tenants_unverified_sender_stops_nobody_else() -> None:
         assert batch.until > shop.clock.now() + 9 * MINUTE
         shop.clock.pass_by(10 * 60)
         assert (await shop.deliver()).claimed == 3
+
+    asyncio.run(run())
+
+
+def test_a_list_whose_sender_is_not_known_asks_once(tmp_path: Path) -> None:
+    """Not for each of its mails, and not again and again as long as they wait: a list has one sender. One asks again
+    after ten minutes, twenty, forty; and when the sender is known, the list goes."""
+
+    async def run() -> None:
+        shop, house, asked = Workshop(), House(tmp_path), list[int]()
+        await shop.mail(sender="good@example.com")
+        await shop.deliver()
+        shop.numbers = defaultdict(int, shop.numbers)
+        house.ledger, house.office = shop.ledger, Office(shop.ledger, shop.renderer, shop.clock)
+        opened = await house.open()
+        await take_in(house.list(*(f"reader-{k}@example.com,R" for k in range(600))), opened, 0, house.office)
+        campaign = await shop.ledger.runs.move(opened.id, "running", "aya", shop.clock.now())
+        shop.transport.answer = lambda _: Unavailable(Unavailability.IDENTITY)
+        for _ in range(90):
+            batch = await deliver(campaign, shop.lane, shop.transport, shop.hands)
+            asked.append(len(shop.transport.written) - 1)
+            assert batch.claimed or (batch.reason, batch.until > shop.clock.now()) == ("refused", True)
+            shop.clock.pass_by(60)
+        assert [asked.index(n) for n in range(1, 5)] == [0, 10, 30, 70]
+        assert await shop.ledger.accounts.stopped(shop.clock.now()) == []
+        shop.transport.answer = yes
+        shop.clock.pass_by(60 * 60)
+        while (await deliver(campaign, shop.lane, shop.transport, shop.hands)).claimed:
+            pass
+        rows = await shop.ledger.reads.rows(campaign.id)
+        assert (rows["sent"], rows["queued"]) == (600, 0)
 
     asyncio.run(run())
 
