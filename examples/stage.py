@@ -108,9 +108,10 @@ class Stage:
                 process.stdout.close()
 
     def accepted(self, name: str) -> list[dict[str, Any]]:
-        """The provider's own record."""
+        """The provider's own record. Of a line that it is just writing, a part may be there: that is no line yet."""
         file = self.folder / f"{name}.jsonl"
-        return [json.loads(line) for line in file.read_text("utf-8").splitlines()] if file.exists() else []
+        lines = file.read_text("utf-8").split("\n")[:-1] if file.exists() else []
+        return [json.loads(line) for line in lines]
 
 
 def in_lines(words: Sequence[str], columns: int = 78) -> str:
