@@ -26,10 +26,14 @@ def report(
     recipient: str = READER,
     envelope: str | None = ENVELOPE,
     returned: str | None = "msg_1v5w0k3m9q2ab@example.com",
+    written_to: str = "",
     number: int = 1,
     **more: str,
 ) -> bytes:
-    """A whole report; `more` are further fields of its recipient. CRLF, as it comes by SMTP."""
+    """A whole report; `written_to` stands in To of what comes back, `more` are further fields of its recipient.
+
+    CRLF, as it comes by SMTP.
+    """
     mail = MIMEMultipart("report", report_type="delivery-status")
     mail["From"] = "MAILER-DAEMON@mx.example.jp (Mail Delivery System)"
     mail["To"] = to
@@ -49,7 +53,8 @@ def report(
     status_part.set_payload([_group(about), _group(fields | more)])
     mail.attach(status_part)
     if returned is not None:
-        headers = MIMEText(f"Message-ID: <{returned}>\nSubject: Hello\n", "rfc822-headers")
+        known = f"To: {written_to}\n" if written_to else ""
+        headers = MIMEText(f"Message-ID: <{returned}>\n{known}Subject: Hello\n", "rfc822-headers")
         mail.attach(headers)
     return mail.as_bytes().replace(b"\r\n", b"\n").replace(b"\n", b"\r\n")
 

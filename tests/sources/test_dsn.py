@@ -31,7 +31,7 @@ SAMPLES = {
 
 class TestDsn(SourceContract):
     def parse(self, payload: bytes, now: int) -> list[Event]:
-        return parse_dsn(payload, now)
+        return [one.event for one in parse_dsn(payload, now)]
 
     def samples(self) -> Mapping[str, bytes]:
         return SAMPLES
@@ -65,8 +65,8 @@ class TestDsn(SourceContract):
 
 
 def _one(raw: bytes) -> Event:
-    (event,) = parse_dsn(raw, NOW)
-    return event
+    (reported,) = parse_dsn(raw, NOW)
+    return reported.event
 
 
 def test_every_action_is_a_kind() -> None:
@@ -147,7 +147,7 @@ def test_other_reports_are_none_of_delivery() -> None:
 def _read(raw: bytes) -> list[Event]:
     """The events, or none where it is refused as it should be."""
     try:
-        return parse_dsn(raw, NOW)
+        return [one.event for one in parse_dsn(raw, NOW)]
     except EventUnreadable:
         return []
 

@@ -160,12 +160,32 @@ def test_other_mail_bounces_nothing_and_is_kept(tmp_path: Path) -> None:
     played(tmp_path, story)
 
 
-def test_a_report_says_something_of_its_mails_recipient_only(tmp_path: Path) -> None:
-    """Whoever forges one cannot have another person's address suppressed."""
+OTHER = {"recipient": "president@example.jp", "diagnostic": "smtp; 550 5.1.1 user unknown"}
+
+
+@pytest.mark.parametrize("more", [{}, {"Original_Recipient": "rfc822;president@example.jp"}, {"written_to": "x@y.jp"}])
+def test_who_guesses_a_mails_id_says_nothing(tmp_path: Path, more: dict[str, str]) -> None:
+    """Ids are numbered: whoever got one mail of a list knows the next one's. He does not know its recipient, and nobody
+    is suppressed by his word."""
 
     async def story(instance: Instance, relay: Relay) -> None:
-        forged = bounce(relay, recipient="president@example.jp", Original_Recipient="rfc822;president@example.jp")
-        assert (await intake_of(instance).take(forged)).shelf == "taken"
+        assert (await intake_of(instance).take(bounce(relay, **OTHER, **more))).shelf == "quarantine"
+        assert (await fate(instance)).status == "sent"
+        assert await suppressed(instance) == []
+
+    played(tmp_path, story)
+
+
+@pytest.mark.parametrize(
+    "more",
+    [{"Original_Recipient": f"rfc822;{READER.upper()}"}, {"written_to": f"Yamada <{READER}>, president@example.jp"}],
+)
+def test_a_report_says_something_of_its_mails_recipient_only(tmp_path: Path, more: dict[str, str]) -> None:
+    """An alias may have led it elsewhere: it is about whom we wrote to. Whoever forges one cannot have another person's
+    address suppressed."""
+
+    async def story(instance: Instance, relay: Relay) -> None:
+        assert (await intake_of(instance).take(bounce(relay, **OTHER, **more))).shelf == "taken"
         assert [address for address, *_ in await suppressed(instance)] == [READER]
 
     played(tmp_path, story)

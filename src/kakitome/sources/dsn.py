@@ -2,7 +2,7 @@
 
 A report belongs to an attempt by the envelope id that the SMTP lane gave with it (RFC 3461), and where that was lost,
 to a message by the Message-ID in what came back of the mail, which derives from the message's id. Nothing in a report
-proves who wrote it: `dsn_intake` believes it only about a mail of ours and its recipient.
+proves who wrote it: `dsn_intake` believes it only about a mail of ours whose recipient it names.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import re
 from datetime import UTC
-from email.utils import parsedate_to_datetime
+from email.utils import getaddresses, parsedate_to_datetime
 from typing import Final
 
 import msgspec
@@ -40,14 +40,23 @@ _YEAR_2000: Final = 946_684_800_000
 _ZONES: Final = 86_400_000  # ms: a time zone that was forgotten, at most
 
 
-def parse_dsn(raw: bytes, now_ms: int) -> list[Event]:
+class Reported(msgspec.Struct, frozen=True):
+    """An event, and everybody whom the report names as its recipient: where the mail ended, whom it was written to, and
+    whom the header of what came back has."""
+
+    event: Event
+    readers: frozenset[str]
+
+
+def parse_dsn(raw: bytes, now_ms: int) -> list[Reported]:
     """The events in one delivery report, one for each recipient that it names, in its order.
 
     An action that RFC 3464 does not know becomes an `UNKNOWN` event. `now_ms` stands in where the report gives no time.
     Raises `EventUnreadable`, and of it `NotAReport` for a mail of another kind; nothing else, whatever `raw` is.
     """
     report = open_report(raw)
-    return [_event(report, fields, now_ms) for fields in report.recipients]
+    header = _written_to(report)
+    return [Reported(_event(report, fields, now_ms), header | _named(fields)) for fields in report.recipients]
 
 
 def _event(report: Report, fields: Fields, now_ms: int) -> Event:
@@ -103,6 +112,17 @@ def _recipient(fields: Fields) -> str | None:
     if original and original.lower() != final.lower():
         original = from_xtext(original)
     return printable((original or final).strip("<>"), _ADDRESS_LIMIT) or None
+
+
+def _named(fields: Fields) -> frozenset[str]:
+    """The recipients in both spellings, as some servers write an original one as it was and some in xtext."""
+    given = (_typed(fields.get(f"{which}-recipient", "")) for which in ("final", "original"))
+    return frozenset(text.strip("<>") for one in given if one for text in (one, from_xtext(one)))
+
+
+def _written_to(report: Report) -> frozenset[str]:
+    fields = [report.returned[name] for name in ("to", "cc") if name in report.returned]
+    return frozenset(address for _, address in getaddresses(fields) if address)
 
 
 def _typed(value: str) -> str:

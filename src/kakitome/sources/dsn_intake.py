@@ -1,7 +1,8 @@
 """What a door for delivery reports does with one mail: believe it, ignore it, or keep it apart.
 
-Nothing proves who wrote a report. So it counts only where it names a mail of ours that was tried, and only for the
-address that this mail went to: whoever forges one, knowing a mail's id, can say nothing about anybody else.
+Nothing proves who wrote a report. So it counts only where it names a mail of ours that was tried and the address that
+this mail went to, and for that address only. Ids are numbered: whoever got one mail of a list knows those beside it,
+but not whose they are.
 """
 
 from __future__ import annotations
@@ -14,7 +15,8 @@ from typing import Literal, TypeAlias
 
 import msgspec
 
-from kakitome.core.errors import NotFound
+from kakitome.core.address import canonical, parse_address
+from kakitome.core.errors import AddressError, NotFound
 from kakitome.core.event import Event
 from kakitome.core.ids import MessageId, from_text
 from kakitome.core.lifecycle import Cause
@@ -22,7 +24,7 @@ from kakitome.core.message import AttemptView
 from kakitome.ports.clock import Clock
 from kakitome.ports.ledger import Ledger
 from kakitome.sources import EventUnreadable
-from kakitome.sources.dsn import parse_dsn
+from kakitome.sources.dsn import Reported, parse_dsn
 from kakitome.sources.dsn_report import NotAReport
 
 log = logging.getLogger("kakitome.bounces")
@@ -31,7 +33,7 @@ Shelf: TypeAlias = Literal["taken", "ignored", "quarantine"]
 Take: TypeAlias = Callable[[Sequence[Event]], Awaitable[object]]
 """Makes events durable (`ingest`)."""
 
-_NOBODYS = "It is about no mail of ours, so nothing proves it."
+_NOBODYS = "It is about no mail of ours, or does not name whom that mail went to, so nothing proves it."
 
 
 class Verdict(msgspec.Struct, frozen=True):
@@ -50,7 +52,7 @@ class Intake:
     async def take(self, raw: bytes) -> Verdict:
         """With `taken` its events are durable; anything else changed nothing. Raises `LedgerUnavailable`."""
         try:
-            events = await asyncio.to_thread(parse_dsn, raw, self._clock.now())
+            reported = await asyncio.to_thread(parse_dsn, raw, self._clock.now())
         except NotAReport as other:
             return Verdict("ignored", other.what)
         except EventUnreadable as error:
@@ -58,7 +60,7 @@ class Intake:
         except Exception as error:  # one mail that trips the reader up must not keep all those behind it
             log.exception("An error of ours in reading a bounce. It is set aside.")
             return Verdict("quarantine", f"Reading it ended in an error of ours ({type(error).__name__}).")
-        ours = [known for event in events if (known := await self._ours(event)) is not None]
+        ours = [known for one in reported if (known := await self._ours(one)) is not None]
         if not ours:
             return Verdict("quarantine", _NOBODYS)
         await self._take(ours)
@@ -72,8 +74,9 @@ class Intake:
             data["sha256"] = hashlib.sha256(raw).hexdigest()
             await self._ledger.journal.note(kind, data, self._clock.now())
 
-    async def _ours(self, event: Event) -> Event | None:
+    async def _ours(self, reported: Reported) -> Event | None:
         """The event as one of an attempt of ours and of its recipient, or None."""
+        event = reported.event
         try:
             id = MessageId(from_text("msg", event.message or ""))
         except NotFound:
@@ -81,9 +84,21 @@ class Intake:
         reads = self._ledger.reads
         views, attempts = await reads.messages([id]), await reads.attempts([id])
         attempt = which(attempts, event)
-        if not views or attempt is None:
+        if not views or attempt is None or not _among(views[0].address, reported.readers):
             return None
         return msgspec.structs.replace(event, recipient=views[0].address, attempt=str(attempt.fence))
+
+
+def _among(address: str | None, readers: frozenset[str]) -> bool:
+    return address is not None and mailbox(address) in map(mailbox, readers)
+
+
+def mailbox(address: str) -> str:
+    """The address as it is compared; whatever is none equals itself alone."""
+    try:
+        return canonical(parse_address(address, allow_local_domain=True))
+    except AddressError:
+        return address
 
 
 def which(attempts: Sequence[AttemptView], event: Event) -> AttemptView | None:

@@ -16,10 +16,9 @@ from typing import Any, Final
 
 from aiosmtpd.smtp import SMTP, Envelope, Session
 
-from kakitome.core.address import canonical, parse_address
-from kakitome.core.errors import AddressError, LedgerUnavailable
+from kakitome.core.errors import LedgerUnavailable
 from kakitome.sources.dsn_directory import keep
-from kakitome.sources.dsn_intake import Intake
+from kakitome.sources.dsn_intake import Intake, mailbox
 from kakitome.sources.dsn_report import REPORT_LIMIT
 
 log = logging.getLogger("kakitome.bounces")
@@ -40,7 +39,7 @@ class DsnServer:
 
     def __init__(self, host: str, port: int, addresses: Collection[str], intake: Intake, folder: Path) -> None:
         self._place = (host, port)
-        self._handler = _Handler(frozenset(map(_key, addresses)), intake, folder)
+        self._handler = _Handler(frozenset(map(mailbox, addresses)), intake, folder)
 
     async def run(self) -> None:
         """Serve until cancelled. A port that is taken is tried again: another worker may have it, and may end."""
@@ -113,7 +112,7 @@ class _Handler:
     async def handle_RCPT(  # noqa: N802
         self, server: Any, session: Session, envelope: Envelope, address: str, options: list[str]
     ) -> str:
-        if _key(address) not in self._addresses:
+        if mailbox(address) not in self._addresses:
             return _NOBODY
         envelope.rcpt_tos.append(address)
         return "250 2.1.5 Ok"
@@ -142,11 +141,3 @@ class _Handler:
         """An error of ours must not bounce the bounce."""
         log.error("A bounce could not be taken", exc_info=error)
         return _LATER
-
-
-def _key(address: str) -> str:
-    """The address as it is compared; whatever is none equals itself alone."""
-    try:
-        return canonical(parse_address(address, allow_local_domain=True))
-    except AddressError:
-        return address
