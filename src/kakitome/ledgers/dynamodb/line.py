@@ -1,0 +1,217 @@
+"""One client of DynamoDB, and what is done when it does not answer.
+
+The SDK's own repetition is off: ours knows what may be repeated (everything, see `table.Table`), jitters by an argument
+and ends in words. *Amazon DynamoDB Developer Guide*, "Error handling with DynamoDB", "Error retries and exponential
+backoff".
+"""
+
+from __future__ import annotations
+
+import asyncio
+import importlib
+from contextlib import AsyncExitStack
+from functools import cache
+from random import Random
+from typing import Any, Final
+
+from kakitome.core.errors import ConfigurationError, LedgerUnavailable
+from kakitome.ledgers.dynamodb.meter import Meter
+from kakitome.ports.clock import Clock
+
+CONNECTIONS: Final = 128
+"""Held at most. What is asked beyond that waits for one, in this process and without a limit of its own."""
+
+CONNECT_S: Final = 3.0
+ANSWER_S: Final = 5.0
+"""Seconds for one answer. A write takes 10 ms, so one that takes five seconds is better asked for again."""
+
+ATTEMPTS: Final = 8
+FIRST_PAUSE_S: Final = 0.025
+LONGEST_PAUSE_S: Final = 1.0
+PATIENCE_S: Final = 15.0
+"""Seconds after which nothing is asked again, however few the attempts."""
+
+REFUSED: Final = frozenset({"ConditionalCheckFailedException", "TransactionCanceledException"})
+"""Answers to a condition, not failures."""
+
+_AGAIN: Final = frozenset(
+    {
+        "InternalServerError",
+        "LimitExceededException",
+        "ProvisionedThroughputExceededException",
+        "ReplicatedWriteConflictException",
+        "RequestLimitExceeded",
+        "ServiceUnavailable",
+        "ThrottlingException",
+        "TransactionConflictException",
+        "TransactionInProgressException",
+    }
+)
+
+_REMEDIES: Final = {
+    "AccessDenied": "The keys or the role need the grants on the table and its indexes that docs/operate names.",
+    "ResourceNotFound": "Look at the table's name, the region and the account: there is no such table or index.",
+    "UnrecognizedClient": "AWS does not know these keys: look at the environment, the profile or the role.",
+    "InvalidSignature": "AWS does not accept the signature: look at the secret key and at this machine's clock.",
+    "ExpiredToken": "The session's keys are over: log in again, or look why the role is not renewed.",
+    "Validation": "Asking again will not help. Report it, with the words in brackets.",
+    "NoCredentials": "No AWS keys were found: set up a role, a profile or AWS_ACCESS_KEY_ID.",
+}
+
+
+class Refusal(Exception):
+    """A condition did not hold. `answer` is the SDK's, with the items as they are where they were asked for.
+
+    `repeated` says that an earlier request of the same call got no answer, so that this may be its own effect.
+    """
+
+    def __init__(self, code: str, answer: dict[str, Any], repeated: bool) -> None:
+        super().__init__(code)
+        self.code = code
+        self.answer = answer
+        self.repeated = repeated
+
+
+class Line:
+    """Connections are opened at the first question and kept. One for any number of tables; one event loop."""
+
+    def __init__(self, region: str, endpoint: str | None, clock: Clock, random: Random) -> None:
+        self._region = region
+        self._endpoint = endpoint
+        self._clock = clock
+        self._random = random
+        self._opening = asyncio.Lock()
+        self._stack = AsyncExitStack()
+        self._client: Any = None
+
+    async def ask(self, operation: str, meter: Meter, **parameters: Any) -> dict[str, Any]:
+        """One operation's answer, by its name in the SDK. It must be one that may be repeated.
+
+        Raises `Refusal` for a condition that did not hold, `LedgerUnavailable` when the patience is over or AWS's
+        answer would be the same again.
+        """
+        begun = self._clock.monotonic()
+        unknown = False
+        for attempt in range(1, ATTEMPTS + 1):
+            try:
+                answer: dict[str, Any] = await getattr(await self._connected(), operation)(**parameters)
+            except failures() as error:
+                code = code_of(error)
+                if code in REFUSED and not _contended(error):
+                    meter.refused[operation] += 1
+                    raise Refusal(code, getattr(error, "response", {}), unknown) from error
+                late = self._clock.monotonic() - begun >= PATIENCE_S
+                if attempt == ATTEMPTS or late or not _passing(error):
+                    raise unavailable(operation, error, attempt) from error
+                unknown = unknown or not _undone(error)
+                meter.again[operation] += 1
+                await self.pause(attempt)
+            else:
+                meter.add(operation, answer)
+                return answer
+        raise AssertionError("the last attempt answers or raises")
+
+    async def pause(self, attempt: int) -> None:
+        """Between two attempts: up to 25 ms after the first, twice as long after each further one, at most 1 s."""
+        longest = min(LONGEST_PAUSE_S, FIRST_PAUSE_S * 2 ** (attempt - 1))
+        await self._clock.sleep(self._random.uniform(0, longest))
+
+    async def close(self) -> None:
+        self._client = None
+        await self._stack.aclose()
+
+    async def _connected(self) -> Any:
+        if self._client is None:
+            async with self._opening:
+                if self._client is None:
+                    self._client = await self._stack.enter_async_context(await self._client_made())
+        return self._client
+
+    async def _client_made(self) -> Any:
+        loader = await asyncio.to_thread(_loader)  # half a second: not in the loop that sends mail by the millisecond
+        session = importlib.import_module("aiobotocore.session").AioSession()
+        session.register_component("data_loader", loader)
+        settings = importlib.import_module("aiobotocore.config").AioConfig(
+            retries={"total_max_attempts": 1},
+            connect_timeout=CONNECT_S,
+            read_timeout=ANSWER_S,
+            max_pool_connections=CONNECTIONS,
+            parameter_validation=False,  # a tenth of a request's time, and the types are ours
+        )
+        return session.create_client("dynamodb", region_name=self._region, endpoint_url=self._endpoint, config=settings)
+
+
+@cache
+def _loader() -> Any:
+    """What the SDK knows of the service's operations: read once in a process, not once a client.
+
+    Raises `ConfigurationError` where the SDK is not installed.
+    """
+    try:
+        importlib.import_module("aiobotocore.session")
+        importlib.import_module("aiobotocore.config")
+    except ImportError as error:
+        remedy = "Install kakitome[server]."
+        raise ConfigurationError("A ledger on DynamoDB needs aiobotocore.", remedy, key="ledger.url") from error
+    loader = importlib.import_module("botocore.session").Session().get_component("data_loader")
+    loader.load_service_model("dynamodb", "service-2")
+    return loader
+
+
+@cache
+def failures() -> tuple[type[BaseException], ...]:
+    """What a request may raise because of the network, the keys or AWS."""
+    from aiohttp import ClientError as NetworkError
+    from botocore.exceptions import BotoCoreError, ClientError
+    from botocore.parsers import ResponseParserError  # of neither family: a proxy's page where JSON should be
+
+    return (BotoCoreError, ClientError, ResponseParserError, NetworkError, OSError, TimeoutError)
+
+
+def code_of(error: BaseException) -> str:
+    """AWS's name for the error, the exception's own where AWS said nothing."""
+    told = _told(error)
+    return str(told.get("Error", {}).get("Code", "")) if told else type(error).__name__
+
+
+def unavailable(operation: str, error: BaseException, attempts: int) -> LedgerUnavailable:
+    code = code_of(error)
+    told = _told(error)
+    words = str(told.get("Error", {}).get("Message", "")) if told else str(error)
+    remedy = next((text for part, text in _REMEDIES.items() if part in code), "It is tried again by itself.")
+    return LedgerUnavailable(
+        f"DynamoDB did not do {operation} ({code}: {words[:300]}; asked {attempts} times). Nothing was acknowledged; "
+        "what was asked may have been done or not, and doing it again changes nothing twice.",
+        remedy,
+        code=code,
+        operation=operation,
+    )
+
+
+def _told(error: BaseException) -> dict[str, Any]:
+    told = getattr(error, "response", None)
+    return told if isinstance(told, dict) else {}
+
+
+def _passing(error: BaseException) -> bool:
+    """Whether the same question may be answered otherwise a little later."""
+    told = _told(error)
+    if told:
+        status = told.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+        return status >= 500 or code_of(error) in _AGAIN or _contended(error)
+    return type(error).__name__ not in {"NoCredentialsError", "PartialCredentialsError", "ParamValidationError"}
+
+
+def _undone(error: BaseException) -> bool:
+    """Whether the error says that nothing was written: AWS refused, and did not merely fail."""
+    told = _told(error)
+    return bool(told) and told.get("ResponseMetadata", {}).get("HTTPStatusCode", 500) < 500
+
+
+def _contended(error: BaseException) -> bool:
+    """A transaction that no condition cancelled, only others at the same items or too many requests."""
+    told = _told(error)
+    if told.get("Error", {}).get("Code") != "TransactionCanceledException":
+        return False
+    codes = {reason.get("Code") for reason in told.get("CancellationReasons", ())} - {"None", None}
+    return bool(codes) and codes <= {"TransactionConflict", "ThrottlingError", "ProvisionedThroughputExceeded"}
