@@ -5,19 +5,25 @@ Only reads. The newest message decides the verdict; what stands against the next
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 
 import msgspec
 
 from kakitome.core.address import address_hash, canonical, parse_address
 from kakitome.core.ids import message_text
-from kakitome.core.message import MessageView
+from kakitome.core.lane import Lane
+from kakitome.core.message import MessageView, Run
 from kakitome.ports.ledger import Ledger
 from kakitome.ports.reads import Search
 from kakitome.ports.records import Released, Suppression
+from kakitome.standing import blocked, obstacles
 from kakitome.status import status
 from kakitome.story import Story, story, words
 from kakitome.verdict import Scene, in_history, released, suppressed, verdict
+
+Route = Callable[[Run], Sequence[Lane]]
+"""The lanes of a run's stream, in order."""
 
 SHOWN = 10
 """The newest messages whose history is told."""
@@ -46,7 +52,7 @@ class Explanation(msgspec.Struct, frozen=True, kw_only=True):
     suppressions: tuple[Suppression, ...] = ()
 
 
-async def explain(address: str, ledger: Ledger, now: int) -> Explanation:
+async def explain(address: str, ledger: Ledger, now: int, route: Route) -> Explanation:
     """Raises `AddressError` for what is no address."""
     parsed = parse_address(address, allow_local_domain=True)
     hash = address_hash(await ledger.reads.hash_key(), canonical(parsed))
@@ -55,7 +61,7 @@ async def explain(address: str, ledger: Ledger, now: int) -> Explanation:
     stories = [await story(view, ledger) for view in views]
     word, (said, why, advice) = None, _of_nothing(parsed.given, suppressions)
     if stories:
-        scene = await _scene(stories[-1], suppressions, ledger, now)
+        scene = await _scene(stories[-1], suppressions, ledger, now, route)
         word, (said, why, advice) = stories[-1].status, verdict(scene)
     return Explanation(
         address=parsed.given,
@@ -95,9 +101,11 @@ def _line(at: int, what: str) -> Line:
     return Line(datetime.fromtimestamp(at / 1000, UTC), what)
 
 
-async def _scene(newest: Story, suppressions: tuple[Suppression, ...], ledger: Ledger, now: int) -> Scene:
+async def _scene(newest: Story, suppressions: tuple[Suppression, ...], ledger: Ledger, now: int, route: Route) -> Scene:
     run = next((run for run in await ledger.runs.list() if run.id == newest.view.run), None)
-    return Scene(newest, run, suppressions, await ledger.accounts.stopped(now), now)
+    lanes = route(run) if run else []
+    found = await obstacles(run, lanes, ledger, now) if run else []
+    return Scene(newest, run, suppressions, found if blocked(lanes, found) else [], now)
 
 
 def _of_nothing(address: str, suppressions: tuple[Suppression, ...]) -> tuple[str, str, tuple[str, ...]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import msgspec
 
@@ -61,3 +61,20 @@ def blocked(route: Sequence[Lane], found: Sequence[Obstacle]) -> bool:
     return bool(gates & {RUN, WORKER}) or all(
         gates & {f"lane:{lane.name}", f"account:{lane.account}", f"quota:{lane.account}"} for lane in route
     )
+
+
+def told(obstacle: Obstacle, now: int, when: Callable[[int], str]) -> str:
+    """What a stopped gate or a used-up quota means for the mail behind it. `when` writes a time (ms) as its reader has
+    it."""
+    if obstacle.gate.startswith("quota:"):
+        at = f" at {when(obstacle.until)}, or" if obstacle.until is not None else ""
+        used_up = f"The quota of the day of {obstacle.name} is used up"
+        return f"{used_up}; sending goes on{at} as soon as the provider gives more."
+    answer = f" The answer was: {obstacle.detail}" if obstacle.detail else ""
+    if obstacle.until is None:
+        until = "is stopped until somebody resumes it"
+    elif obstacle.until <= now:
+        until = "is tried again, one mail at a time"
+    else:
+        until = f"is stopped until {when(obstacle.until)}"
+    return f"The {obstacle.gate.replace(':', ' ')} {until}: {obstacle.reason}.{answer}"

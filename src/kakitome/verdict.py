@@ -10,8 +10,8 @@ from kakitome.core.ids import message_text
 from kakitome.core.lifecycle import Cause, State
 from kakitome.core.message import Run
 from kakitome.core.reason import UNTRIED
-from kakitome.ports.accounts import GateState
 from kakitome.ports.records import Released, Suppression
+from kakitome.standing import RUN, Obstacle, told
 from kakitome.story import Story, when
 
 
@@ -22,7 +22,7 @@ class Scene:
     story: Story
     run: Run | None
     suppressions: tuple[Suppression, ...]
-    stopped: list[GateState]
+    in_the_way: list[Obstacle]  # where no lane of the route is free
     now: int
 
 
@@ -131,14 +131,8 @@ def _queued(scene: Scene) -> Told:
     if view.due > scene.now:
         tried = f" The answer before was: {scene.story.why.sentence}" if scene.story.attempts else ""
         return verdict, f"Its time is {when(view.due)}.{tried}", ()
-    if scene.stopped:
-        gate = scene.stopped[0]
-        until = f" until {when(gate.until)}" if gate.until else ""
-        return (
-            verdict,
-            f"The {gate.gate.replace(':', ' ')} is stopped{until}: {gate.reason}. {gate.detail}".strip(),
-            ("kakitome unsent",),
-        )
+    if gates := [one for one in scene.in_the_way if one.gate != RUN]:
+        return verdict, told(gates[0], scene.now, when), ("kakitome unsent",)
     return verdict, f"It has been due since {when(view.due)}.", ("Is a worker running? kakitome worker",)
 
 

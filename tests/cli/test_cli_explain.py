@@ -17,6 +17,7 @@ from kakitome.core.event import BounceClass, Event, EventKind, Permanence
 from kakitome.core.ids import MessageId, from_text
 from kakitome.core.lifecycle import Cause
 from kakitome.core.message import Settlement
+from kakitome.core.policy import HOUR
 from kakitome.ingest import ingest
 from kakitome.ports.workers import WorkerRecord
 from kakitome.recover import LATE, Choice, choose, unsent
@@ -185,6 +186,24 @@ def test_what_expired_can_be_recovered_on_request(here: Terminal) -> None:
     assert here.json("recover", "--id", id)["expired"] == [id]
     assert [m["id"] for m in here.json("recover", "--id", id, "--include-expired")["queued"]] == [id]
     assert here.json("explain", READER)["status"] == "queued"
+
+
+def test_only_what_is_in_its_way_is_why_it_waits(here: Terminal) -> None:
+    """Another stream's lane that is stopped is no reason; its own one is, and whether it is tried again by now."""
+    here.run("send", "--from", SENDER, "--subject", "x", "--text", "y", "--to", READER)
+
+    def stopped(gate: str, lasts: int) -> str:
+        async def act(instance: Instance) -> None:
+            now = instance.clock.now()
+            await instance.ledger.accounts.stop(gate, "tls", now + lasts, "what a certificate", now)
+
+        within(here, act)
+        return str(here.json("explain", READER)["reason"])
+
+    assert stopped("lane:other", HOUR).startswith("It has been due since")
+    assert stopped("lane:outbox", -HOUR).startswith("The lane outbox is tried again, one mail at a time: tls.")
+    why = stopped("lane:outbox", HOUR)
+    assert why.startswith("The lane outbox is stopped until") and why.endswith("what a certificate")
 
 
 def test_what_gave_up_and_is_past_its_date_is_left_out_too(here: Terminal) -> None:

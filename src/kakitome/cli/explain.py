@@ -8,13 +8,16 @@ import msgspec
 
 from kakitome.cli import session
 from kakitome.cli.out import Out, exact, iso, plural
+from kakitome.cli.standing import route_of
 from kakitome.explain import SHOWN, Explanation
 from kakitome.explain import explain as explaining
 
 
 async def explain(args: Namespace, out: Out) -> int:
     async with session.instance(args, out) as instance:
-        told = await explaining(args.address, instance.ledger, instance.clock.now())
+        told = await explaining(
+            args.address, instance.ledger, instance.clock.now(), lambda run: route_of(instance, run)
+        )
     if out.json:
         out.document(_document(told))
         return 0

@@ -9,7 +9,7 @@ from kakitome.cli import session
 from kakitome.cli.out import iso, local
 from kakitome.core.lane import Lane
 from kakitome.core.message import Run
-from kakitome.standing import NO_WORKER, RUN, WORKER, Obstacle, obstacles
+from kakitome.standing import NO_WORKER, RUN, WORKER, Obstacle, obstacles, told
 
 
 def route_of(instance: Instance, run: Run) -> list[Lane]:
@@ -33,19 +33,7 @@ def sentence(obstacle: Obstacle, run: str, args: Namespace, now: int) -> str:
         return f"Paused{by}{at}. Go on with: {session.command(args, 'campaign', 'resume', run)}"
     if obstacle.gate == WORKER:
         return f"No worker is running. Start one: {session.command(args, 'worker')}"
-    if obstacle.gate.startswith("quota:"):
-        return (
-            f"The quota of the day of {obstacle.name} is used up; sending goes on at {local(obstacle.until)}, "
-            "or as soon as the provider gives more."
-        )
-    answer = f" The answer was: {obstacle.detail}" if obstacle.detail else ""
-    if obstacle.until is None:
-        until = "is stopped until somebody resumes it"
-    elif obstacle.until <= now:
-        until = "is tried again, one mail at a time"
-    else:
-        until = f"is stopped until {local(obstacle.until)}"
-    return f"The {obstacle.gate.replace(':', ' ')} {until}: {obstacle.reason}.{answer}"
+    return told(obstacle, now, local)
 
 
 def document(found: list[Obstacle]) -> list[dict[str, object]]:
