@@ -67,7 +67,8 @@ async def plan(
         office.progress(valid + invalid)
     unique, already, suppressed = await _compare(hashes, run, office.ledger)
     return Plan(
-        path=str(reader.path),
+        path=reader.path,
+        version=reader.version,
         digest=reader.digest,
         encoding=reader.encoding,
         delimiter=reader.delimiter,

@@ -110,7 +110,7 @@ def test_a_template_that_asks_for_more_sends_nothing(sending: Terminal, provider
         (("--template", "news", "--stream", "transactional"), "refused"),
         (("--template", "news", "--name", "stream:bulk"), "refused"),
         (("--template", "news", "--address-column", "mail"), "list"),
-        (("--template", "news", "--list", "s3://bucket/list.csv"), "list"),
+        (("--template", "news", "--list", "s3://bucket"), "list"),
         (("--template", "news", "--list", "/nothing/there.csv"), "list"),
     ],
 )

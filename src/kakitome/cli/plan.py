@@ -53,8 +53,6 @@ async def plan(args: Namespace, out: Out) -> int:
 
 
 def listed(args: Namespace) -> ListFile:
-    if args.list.startswith("s3://"):
-        raise ListError("Lists in S3 cannot be read yet.", "Copy it here first: aws s3 cp …")
     return open_list(args.list, address_column=args.address_column)
 
 
@@ -146,7 +144,7 @@ _DELIMITERS = {",": "comma", "\t": "tab", ";": "semicolon"}
 def _show(made: Plan, name: str, run: Run | None, begin: int, costs: Sequence[LaneCost], out: Out) -> None:
     out.line(f"{name}: a plan, nothing is sent" + (f"  (the campaign is {run.state})" if run else "") + "\n")
     facts = [
-        ("list", made.path),
+        ("list", made.path + (f"  (version {made.version})" if made.version else "")),
         ("read as", f"{made.encoding}, {_DELIMITERS.get(made.delimiter, made.delimiter)}"),
         ("columns", ", ".join(c + (" (address)" if c == made.address_column else "") for c in made.columns)),
     ]

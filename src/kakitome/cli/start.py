@@ -86,7 +86,8 @@ async def _prepared(instance: Instance, args: Namespace, out: Out, interruption:
 
 
 def _pinned(reader: ListFile, rejects: Path) -> dict[str, str]:
-    return {"list": str(reader.path), "digest": reader.digest, "rejects": str(rejects)}
+    version = {"version": reader.version} if reader.version else {}
+    return {"list": reader.path, "digest": reader.digest, "rejects": str(rejects), **version}
 
 
 async def _imported(instance: Instance, reader: ListFile, run: Run, args: Namespace, heard: Callable[[], None]) -> Run:

@@ -13,7 +13,8 @@ class BadLine(msgspec.Struct, frozen=True):
 
 class Plan(msgspec.Struct, frozen=True, kw_only=True):
     """What the list holds and what would be sent. `rows` = valid + invalid; `to_send` = valid − duplicate − already −
-    suppressed. `seconds` is how long it takes at today's rate and quota, None (with `why_not`) where nobody knows."""
+    suppressed. `seconds` is how long it takes at today's rate and quota, None (with `why_not`) where nobody knows.
+    `version` is that of a list in S3, its VersionId or ETag."""
 
     path: str
     digest: str
@@ -31,3 +32,4 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     bad_lines: tuple[BadLine, ...] = ()
     seconds: float | None = None
     why_not: str = ""
+    version: str = ""

@@ -1,9 +1,10 @@
 """Mailing lists: CSV files as people really have them, read row by row.
 
-    file      a list on disk: what it is, and its rows        rejects   what could not be used, for people
+    file      a list: what it is, and its rows                rejects   what could not be used, for people
     encoding  which encoding     header   which columns       records   where rows begin and end
+    origin    where the bytes are: on `disk`, in `s3` (`s3_refusals`: why they do not come)
 
-All but `file` work on chunks and know no disk, so that a list in an object store is read by the same rules.
+Only `disk` and `s3` know where a list lies, so that it is read by the same rules anywhere.
 """
 
 from kakitome.ports.lists import BadRow, Row

@@ -1,14 +1,13 @@
-"""A mailing list on disk: opened once, read as often as needed, always the same list.
+"""A mailing list: opened once, read as often as needed, always the same list.
 
 A campaign is told by the digest of its list. So a pass over the rows computes the digest again, and says so at its end
-if the file was not the one that was opened; rows of a changed file may by then have been handed out, which is why a
+if the list was not the one that was opened; rows of a changed list may by then have been handed out, which is why a
 campaign becomes `ready` only after a whole pass.
 """
 
 from __future__ import annotations
 
 import hashlib
-import stat
 from collections.abc import Callable, Iterator
 from itertools import islice
 from pathlib import Path
@@ -20,15 +19,15 @@ from kakitome.core.address import parse_address
 from kakitome.core.errors import ListError
 from kakitome.ports.lists import BadRow, Row
 
+from . import disk
 from .encoding import Recognition, decode, known
 from .header import read_header
 from .limits import Limits
+from .origin import Origin, changed
 from .records import Records
 
 if TYPE_CHECKING:
     from hashlib import _Hash
-
-_CHUNK = 256 * 1024
 
 
 class ListFile(msgspec.Struct, frozen=True, kw_only=True):
@@ -37,35 +36,43 @@ class ListFile(msgspec.Struct, frozen=True, kw_only=True):
     `digest` is "sha256:" and the hexadecimal digest of the raw bytes; `encoding` one of `encoding.ENCODINGS`.
     """
 
-    path: Path
+    origin: Origin
     encoding: str
     delimiter: str
     columns: tuple[str, ...]
     address_column: str
     header_line: int
     digest: str
-    size: int
-    mtime_ns: int
     limits: Limits = Limits()
     allow_local_domain: bool = False
+
+    @property
+    def path(self) -> str:
+        return self.origin.path
+
+    @property
+    def version(self) -> str:
+        return self.origin.version
 
     def rows(self, start_line: int = 1) -> Iterator[Row | BadRow]:
         """The rows that begin in line `start_line` or later, in order, in bounded memory.
 
-        Blank lines and the header are no rows. Raises ListError if the file is no longer the one that was opened: at
-        once where its size or time show it, else at the end of the pass. A pass that is given up early says nothing.
+        Blank lines and the header are no rows. Raises ListError if the list is no longer the one that was opened: at
+        once where its origin shows it, else at the end of the pass. A pass that is given up early says nothing.
         """
-        self._check(_stamp(self.path) == (self.size, self.mtime_ns))
+        self.origin.check()
         sha = hashlib.sha256()
         yield from Records(
-            decode(_chunks(self.path, sha), self.encoding),
+            decode(_chunks(self.origin, sha), self.encoding),
             self.delimiter,
             self.limits,
             self._maker(),
             width=len(self.columns),
             start_line=max(start_line, self.header_line + 1),
         )
-        self._check(_stamp(self.path) == (self.size, self.mtime_ns) and _named(sha) == self.digest)
+        self.origin.check()
+        if _named(sha) != self.digest:
+            raise changed(self.path)
 
     def batches(self, n: int, start_line: int = 1) -> Iterator[list[Row | BadRow]]:
         """The same as `rows`, in lists of `n`; the last may be shorter."""
@@ -82,13 +89,6 @@ class ListFile(msgspec.Struct, frozen=True, kw_only=True):
 
         return make
 
-    def _check(self, unchanged: bool) -> None:
-        if not unchanged:
-            raise ListError(
-                f"{self.path} has changed since it was opened.",
-                "Start again with the list as it is now; what was sent is not sent again.",
-            )
-
 
 def open_list(
     path: str | Path,
@@ -99,39 +99,43 @@ def open_list(
     limits: Limits = Limits(),  # noqa: B008  it is frozen
     allow_local_domain: bool = False,
 ) -> ListFile:
-    """Recognise a list in one pass over its bytes. What is given is not guessed.
+    """Recognise a list on disk, or at s3://BUCKET/KEY, in one pass over its bytes. What is given is not guessed.
 
     Raises ListError, with a sentence for whoever made the list, if it is not a CSV file with a header, an address
     column and at least one row. `data["path"]` is the path, `data["columns"]` the columns if they were in question.
     """
-    path = Path(path)
     try:
-        return _open(path, address_column, encoding, delimiter, limits, allow_local_domain)
+        return _open(_pinned(path), address_column, encoding, delimiter, limits, allow_local_domain)
     except ListError as error:
         error.data["path"] = str(path)
         raise
 
 
+def _pinned(path: str | Path) -> Origin:
+    if isinstance(path, str) and path.startswith("s3://"):
+        from . import s3
+
+        return s3.pinned(path)
+    return disk.pinned(Path(path))
+
+
 def _open(
-    path: Path, address_column: str | None, encoding: str | None, delimiter: str | None, limits: Limits, local: bool
+    origin: Origin, address_column: str | None, encoding: str | None, delimiter: str | None, limits: Limits, local: bool
 ) -> ListFile:
-    size, mtime_ns = _stamp(path)
-    encoding, digest = _recognise(path, known(encoding) if encoding else None)
+    encoding, digest = _recognise(origin, known(encoding) if encoding else None)
 
     def text() -> Iterator[str]:
-        return decode(_chunks(path), encoding)
+        return decode(_chunks(origin), encoding)
 
     header = read_header(text, address_column=address_column, delimiter=delimiter, limits=limits)
     list_file = ListFile(
-        path=path,
+        origin=origin,
         encoding=encoding,
         delimiter=header.delimiter,
         columns=header.columns,
         address_column=header.address_column,
         header_line=header.line,
         digest=digest,
-        size=size,
-        mtime_ns=mtime_ns,
         limits=limits,
         allow_local_domain=local,
     )
@@ -140,37 +144,20 @@ def _open(
     return list_file
 
 
-def _recognise(path: Path, asked_for: str | None) -> tuple[str, str]:
+def _recognise(origin: Origin, asked_for: str | None) -> tuple[str, str]:
     """Encoding and digest, in one pass. Being no text at all is found out even where an encoding was asked for."""
     sha, recognition = hashlib.sha256(), Recognition(asked_for)
-    for chunk in _chunks(path, sha):
+    for chunk in _chunks(origin, sha):
         recognition.feed(chunk)
     return recognition.result(), _named(sha)
 
 
-def _chunks(path: Path, sha: _Hash | None = None) -> Iterator[bytes]:
-    try:
-        with path.open("rb", buffering=0) as file:
-            while chunk := file.read(_CHUNK):
-                if sha is not None:
-                    sha.update(chunk)
-                yield chunk
-    except OSError as error:
-        raise ListError(f"{path} cannot be read: {error.strerror}.", "Look at its permissions and its disk.") from error
+def _chunks(origin: Origin, sha: _Hash | None = None) -> Iterator[bytes]:
+    for chunk in origin.chunks():
+        if sha is not None:
+            sha.update(chunk)
+        yield chunk
 
 
 def _named(sha: _Hash) -> str:
     return f"sha256:{sha.hexdigest()}"
-
-
-def _stamp(path: Path) -> tuple[int, int]:
-    """Size in octets and time of the last change in ns. Raises ListError where there is nothing to read."""
-    try:
-        found = path.stat()
-    except (OSError, ValueError) as error:
-        raise ListError(f"There is no list at {path}.", "Look at the path.") from error
-    if not stat.S_ISREG(found.st_mode):
-        raise ListError(f"{path} is not a file.", "A list is read more than once, so it cannot come from a pipe.")
-    if not found.st_size:
-        raise ListError(f"{path} is empty.", "Was it saved before it was filled?")
-    return found.st_size, found.st_mtime_ns

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 from typing import Protocol
 
 import msgspec
@@ -33,7 +32,15 @@ class ListReader(Protocol):
     pass over a list that is no longer the one that was opened."""
 
     @property
-    def path(self) -> Path: ...
+    def path(self) -> str:
+        """As people write it: a path, or s3://bucket/key."""
+        ...
+
+    @property
+    def version(self) -> str:
+        """Which version of it the store hands out; empty on disk, where the digest alone says it."""
+        ...
+
     @property
     def encoding(self) -> str: ...
     @property
