@@ -6,61 +6,20 @@ import asyncio
 import os
 import smtplib
 import socket
-from collections.abc import Callable, Coroutine
 from pathlib import Path
-from typing import Any
 
 import aiosmtplib
 import pytest
-from relay import READER, SENDER, Relay, fate, sending, worked
+from relay import READER, SENDER, Relay, fate, worked
 from reports import plain_mail, report
+from returned import bounce, intake_of, noted, played, suppressed
 
 from kakitome.app import Instance
 from kakitome.config import load
 from kakitome.core.errors import ConfigurationError, LedgerUnavailable
-from kakitome.ingest import ingest
 from kakitome.ports.reads import Search
 from kakitome.sources.dsn_directory import DsnDirectory
-from kakitome.sources.dsn_intake import Intake
-from kakitome.sources.dsn_report import NotAReport
 from kakitome.sources.dsn_smtp import DsnServer
-
-Story = Callable[[Instance, Relay], Coroutine[Any, Any, None]]
-
-
-def played(folder: Path, story: Story, dsn: bool = True) -> None:
-    """An instance whose one mail went through the relay, and what happens then."""
-
-    async def play() -> None:
-        relay = Relay(dsn)
-        async with sending(folder, relay) as instance:
-            await story(instance, relay)
-
-    asyncio.run(play())
-
-
-def intake_of(instance: Instance, broken: bool = False) -> Intake:
-    async def take(events: Any) -> None:
-        if broken:
-            raise LedgerUnavailable("The disk is full.")
-        await ingest(events, instance.ledger, instance.clock)
-
-    return Intake(instance.ledger, take, instance.clock)
-
-
-def bounce(relay: Relay, **more: Any) -> bytes:
-    """The report about the relay's mail."""
-    named: dict[str, Any] = {"envelope": relay.envelope_id() if relay.dsn else None, "returned": relay.message_id()}
-    return report(to=SENDER, **named | more)
-
-
-async def suppressed(instance: Instance) -> list[tuple[str, str, str]]:
-    return [(s.address, s.reason, s.who) for s in await instance.ledger.suppressions.list("", 10)]
-
-
-async def noted(instance: Instance) -> list[tuple[str, str]]:
-    entries = await instance.ledger.journal.read(0, 1_000)
-    return [(e.kind, str(e.data["why"])) for e in entries if e.kind.startswith("bounce_")]
 
 
 @pytest.mark.parametrize("dsn", [True, False])
@@ -191,27 +150,6 @@ def test_a_report_says_something_of_its_mails_recipient_only(tmp_path: Path, mor
     played(tmp_path, story)
 
 
-def test_a_file_that_is_still_written_is_left(tmp_path: Path) -> None:
-    """By its name, or because it cannot be read yet and is young; a Maildir's mails are in `new`."""
-
-    async def story(instance: Instance, relay: Relay) -> None:
-        inbox = tmp_path / "maildir"
-        (inbox / "new").mkdir(parents=True)
-        door = DsnDirectory(inbox, intake_of(instance), instance.clock)
-        whole = bounce(relay)
-        for name, raw in {".1": whole, "1.tmp": whole, "1": whole[:900]}.items():
-            (inbox / "new" / name).write_bytes(raw)
-        assert await door.look() == 0
-        (inbox / "new" / "1").write_bytes(whole)
-        assert await door.look() == 1
-        (inbox / "new" / "1").write_bytes(whole)
-        assert await door.look() == 1
-        assert sorted(p.name for p in (inbox / "taken").iterdir()) == ["1", "1.1"]
-        assert await noted(instance) == []
-
-    played(tmp_path, story)
-
-
 def test_both_doors_and_twice_is_once(tmp_path: Path) -> None:
     """A copy is the same event, through whichever door it comes."""
 
@@ -264,23 +202,3 @@ async def _said(port: int, raw: bytes) -> int:
             return client.data(raw)[0]
 
     return await asyncio.to_thread(ask)
-
-
-def test_a_mail_that_trips_the_reader_up_keeps_nobody_waiting(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """An error of ours in one file sets that file aside; those behind it are read."""
-
-    def trips(raw: bytes, now: int) -> Any:
-        raise RecursionError("too deep") if b"deep" in raw else NotAReport("a letter")
-
-    async def story(instance: Instance, _: Relay) -> None:
-        folder = tmp_path / "maildir"
-        folder.mkdir()
-        for name, raw in (("1", b"deep"), ("2", b"a letter")):
-            (folder / name).write_bytes(raw)
-            os.utime(folder / name, (0, 0))
-        assert await DsnDirectory(folder, intake_of(instance), instance.clock).look() == 2
-        assert (folder / "quarantine" / "1").exists()
-        assert (folder / "ignored" / "2").exists()
-
-    monkeypatch.setattr("kakitome.sources.dsn_intake.parse_dsn", trips)
-    played(tmp_path, story)

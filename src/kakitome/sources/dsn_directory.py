@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
@@ -45,21 +44,30 @@ class DsnDirectory:
             await asyncio.sleep(PAUSE)
 
     async def look(self) -> int:
-        """Take in what is there, at most 500 files; answers how many were moved. Raises `LedgerUnavailable`, `OSError`.
+        """Take in what is there, at most 500 files; answers how many were moved. Raises `LedgerUnavailable`, `OSError`:
+        of one file only when all others were looked at.
 
         A name that begins with a dot or ends in `.tmp` is a file that is still written; so may be one that cannot be
         read yet, for a minute.
         """
-        moved = 0
+        moved, forbidden = 0, None
         for path in await asyncio.to_thread(self._files):
-            with suppress(FileNotFoundError):  # another worker was first
+            try:
                 moved += await self._one(path)
+            except FileNotFoundError:  # another worker was first
+                pass
+            except PermissionError as error:
+                forbidden = error
+        if forbidden is not None:
+            raise forbidden
         return moved
 
     def _files(self) -> list[Path]:
         new = self._folder / "new"
-        found = (new if new.is_dir() else self._folder).iterdir()
-        mails = [p for p in found if not p.name.startswith(".") and p.suffix != ".tmp"]
+        there = new if new.is_dir() else self._folder
+        if not os.access(there, os.W_OK | os.X_OK):  # else each look would tell the journal of the same files anew
+            raise PermissionError(f"this user may not move files out of {there}, so none is read")
+        mails = [p for p in there.iterdir() if not p.name.startswith(".") and p.suffix != ".tmp"]
         return sorted(p for p in mails if p.is_file() and not p.is_symlink())[:AT_ONCE]
 
     async def _one(self, path: Path) -> bool:
@@ -101,7 +109,6 @@ def _free(shelf: Path, name: str) -> Path:
 
 def keep(folder: Path, shelf: Shelf, name: str, raw: bytes) -> None:
     """Write a mail that came another way onto a shelf; it is on the disk when this returns."""
-
     there = folder / shelf
     there.mkdir(parents=True, exist_ok=True)
     target = there / name
