@@ -84,7 +84,8 @@ def _canary(config: Config, name: str, table: LaneTable) -> Canary | None:
     """From whom the configuration says, else as a stream does whose first lane this is; None where nobody is named, or
     the provider has no address for it."""
     to = table.canary_to or (SES_SUCCESS if table.provider in ("ses", "ses-smtp") else None)
-    senders = (stream.sender for stream in config.streams.values() if (stream.route or [])[:1] == [name])
+    usual = next(iter(config.lanes), None)  # of streams without a route
+    senders = (stream.sender for stream in config.streams.values() if next(iter(stream.route or ()), usual) == name)
     sender = table.canary or next(filter(None, senders), None)
     return Canary(sender, to) if sender and to else None
 

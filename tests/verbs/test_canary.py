@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 
 import msgspec
+import pytest
 from workshop import LANE, MINUTE, SECOND, Workshop
 
 from kakitome import canary
 from kakitome.accept import Desk
 from kakitome.canary import Canaries, Canary
+from kakitome.config import load
 from kakitome.core.lane import canary_stream
 from kakitome.core.lifecycle import State
 from kakitome.core.message import MessageView
 from kakitome.core.outcome import Accepted, Unavailability, Unavailable, Uncertain
 from kakitome.deliver import Batch, deliver
+from kakitome.lanes import canaries_of
 from kakitome.ports.reads import Search
 from kakitome.sweep import sweep
 
@@ -168,3 +172,19 @@ async def test_a_doubt_that_needs_events_asks_for_a_canary(a: Aviary) -> None:
     assert await sweep(a.ledger, {"ses": TRIED}, a.clock) == set()
     a.clock.pass_by(TRIED.horizons.quiet / 1000 + 1)
     assert await sweep(a.ledger, {"ses": TRIED}, a.clock) == {"ses"}
+
+
+@pytest.mark.parametrize(
+    ("streams", "senders"),
+    [
+        ('[streams.news]\nfrom = "news@example.com"\n', {"ses": "news@example.com"}),
+        ('[streams.news]\nroute = ["other"]\nfrom = "news@example.com"\n', {"other": "news@example.com"}),
+        ("[streams.news]\n", {}),
+    ],
+)
+def test_a_canary_is_from_whom_a_stream_of_that_lane_is(tmp_path: Path, streams: str, senders: dict[str, str]) -> None:
+    """Where the lane names nobody itself; a stream without a route goes through the first lane there is."""
+    lanes = "".join(f'[lanes.{name}]\nprovider = "ses"\nregion = "eu-west-1"\n' for name in ("ses", "other"))
+    (tmp_path / "kakitome.toml").write_text(lanes + streams, "utf-8")
+    config = load(tmp_path / "kakitome.toml", {})
+    assert {lane: bird.sender for lane, bird in canaries_of(config).items()} == senders
