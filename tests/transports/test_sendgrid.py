@@ -279,3 +279,8 @@ def test_a_key_that_no_header_can_carry(key: str) -> None:
     with pytest.raises(ConfigurationError) as caught:
         SendGridTransport(SendGridSettings(api_key=key), SystemClock())
     assert not key or key not in str(caught.value)
+
+
+def test_settings_do_not_show_the_key() -> None:
+    """In a log or a traceback."""
+    assert KEY not in repr(SendGridSettings(api_key=KEY))

@@ -45,6 +45,9 @@ class SendGridSettings(msgspec.Struct, frozen=True, kw_only=True):
     timeout: float = ANSWER_TIMEOUT
     ca: str | None = None
 
+    def __repr__(self) -> str:
+        return f"SendGridSettings({self.endpoint or ENDPOINTS[self.region]})"
+
 
 class SendGridTransport:
     """See `ports.transport.Transport`. Neither redirects nor proxies of the environment are followed."""

@@ -31,6 +31,7 @@ async def ask(
     Raises `Unasked`.
     """
     errors = await asyncio.to_thread(importlib.import_module, "botocore.exceptions")
+    parsers = await asyncio.to_thread(importlib.import_module, "botocore.parsers")
     network = await asyncio.to_thread(importlib.import_module, "aiohttp")
     try:
         async with asyncio.timeout(patience), await _client(service, settings, credentials, patience) as ses:
@@ -41,6 +42,8 @@ async def ask(
     except errors.ClientError as error:
         told = error.response.get("Error", {})
         raise Unasked(f"SES answered {told.get('Code')}: {told.get('Message')}", told.get("Code")) from error
+    except parsers.ResponseParserError as error:  # not of the SDK's own family: a proxy's page where XML should be
+        raise Unasked("what answered is not SES; is there a proxy on the way?") from error
     except (errors.BotoCoreError, network.ClientError, OSError) as error:
         raise Unasked(f"{type(error).__name__}: {error}") from error
 
