@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+from pathlib import Path
 
+import pytest
 from test_watch import HOUSE, Tower
 
 from kakitome.core.guard import Level, Verdict
 from kakitome.core.policy import Kind
 from kakitome.ledgers.memory.ledger import MemoryLedger
+from kakitome.ledgers.sqlite.ledger import SqliteLedger
 from kakitome.observe.wording import Text, wording
 from kakitome.testing.ledger_world import MINUTE
 
@@ -17,12 +20,12 @@ def verdict(level: Level) -> Verdict:
     return Verdict(level=level, kind="bounces", count=30, sent=510, rate=5.882, limit=5.0, stream="bulk")
 
 
-def told(lists: int, level: Level, single: bool = True) -> list[Text]:
+def told(lists: int, level: Level, single: bool = True, file: Path | None = None) -> list[Text]:
     """Three watches look at a stream of which this was said."""
     found: list[Text] = []
 
     async def scene() -> None:
-        t = Tower(MemoryLedger())
+        t = Tower(SqliteLedger(file) if file else MemoryLedger())
         w = t.world
         await w.begin()
         if single:
@@ -36,14 +39,16 @@ def told(lists: int, level: Level, single: bool = True) -> list[Text]:
         alerts = await w.ledger.alerts.list(10)
         assert len(t.ear.heard) == len(alerts)
         found.extend(wording(alert, "raised", HOUSE.owners) for alert in alerts)
+        await w.ledger.close()
 
     asyncio.run(scene())
     return found
 
 
-def test_a_paused_stream_is_one_alert() -> None:
+@pytest.mark.parametrize("kind", ["memory", "sqlite"])
+def test_a_paused_stream_is_one_alert(kind: str, tmp_path: Path) -> None:
     """However many runs it stopped, with a command for each."""
-    [text] = told(2, Level.PAUSED)
+    [text] = told(2, Level.PAUSED, file=tmp_path / "ledger.db" if kind == "sqlite" else None)
     assert text.title == "Paused: bounces or complaints of all of stream bulk together"
     facts = dict(text.facts)
     assert facts["Why"] == "30 of 510 (5.882 %; the limit is 5 %): bounces"
