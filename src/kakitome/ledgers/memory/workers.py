@@ -35,7 +35,7 @@ class MemoryWorkers:
         book = self._book
         by_claim = {(mark.message, mark.fence): mark for mark in marks or ()}
         held = [m for m in book.messages.values() if m.state is State.SENDING and m.worker == worker]
-        endings = [_end(m, None if marks is None else by_claim.pop((m.id, m.fence), _NO_MARK), now) for m in held]
+        endings = [ending(m, None if marks is None else by_claim.pop((m.id, m.fence), NO_MARK), now) for m in held]
         # A claim that was ended by its lease may still have its answer in a mark: that answer is proof.
         proofs = [
             Settlement(
@@ -48,7 +48,7 @@ class MemoryWorkers:
         settle(book, endings + proofs, now)
         match_waiting(book, now)
         book.enter(now, "worker_reaped", worker=worker)
-        causes = [ending.cause for ending in endings + proofs]
+        causes = [one.cause for one in endings + proofs]
         return Reaped(
             queued=causes.count(Cause.WORKER_GONE_UNMARKED),
             sent=causes.count(Cause.PROVIDER_ACCEPTED),
@@ -60,10 +60,10 @@ class MemoryWorkers:
         self._book.enter(now, "worker_ended", worker=worker)
 
 
-_NO_MARK = Mark(MessageId(0), Fence(0), MarkKind.REFUSED)
+NO_MARK = Mark(MessageId(0), Fence(0), MarkKind.REFUSED)
 
 
-def _end(m: Message, mark: Mark | None, now: int) -> Settlement:
+def ending(m: Message, mark: Mark | None, now: int) -> Settlement:
     """How a dead worker's claim ends; with `mark` None nothing is known of it."""
     if mark is None or mark.kind is MarkKind.ON_THE_WIRE:
         return end_claim(m, Cause.WORKER_GONE_MARKED, now)

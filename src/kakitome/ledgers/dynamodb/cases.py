@@ -1,0 +1,91 @@
+"""Runs with their imports: one item each, changed like messages."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Sequence
+from typing import TypeVar
+
+from kakitome.core.errors import LedgerUnavailable, NotFound
+from kakitome.core.ids import RunId
+from kakitome.core.message import Entry
+from kakitome.ledgers.dynamodb import keys
+from kakitome.ledgers.dynamodb.codec import Case, entry_of, pack_run, unpack_run
+from kakitome.ledgers.dynamodb.items import Image, body_item, image_of
+from kakitome.ledgers.dynamodb.marshal import Item
+from kakitome.ledgers.dynamodb.table import Table
+from kakitome.ledgers.memory.book import Book
+
+TRIES = 100
+
+R = TypeVar("R")
+
+
+class Cases:
+    def __init__(self, table: Table, book: Callable[[], Book], token: Callable[[], bytes]) -> None:
+        self._table = table
+        self._book = book
+        self._token = token
+
+    async def of(self, runs: Collection[RunId]) -> dict[RunId, Case]:
+        """Those of these runs that exist, as they are now."""
+        read = await self._table.get_many([keys.run(run) for run in runs])
+        return {case.book.run.id: case for case in (unpack_run(image_of(item).body) for item in read.values())}
+
+    async def get(self, run: RunId) -> Case:
+        """Raises `NotFound`."""
+        if (case := (await self.of([run])).get(run)) is None:
+            raise NotFound(f"There is no run {run}.")
+        return case
+
+    async def all(self) -> list[Case]:
+        """All runs, newest first."""
+        read = await self._table.query(keys.RUNS)
+        cases = [unpack_run(image_of(item).body) for item in read]
+        return sorted(cases, key=lambda case: (-case.book.run.created, -case.book.run.id))
+
+    async def named(self, name: str) -> Case | None:
+        pointer = await self._table.get(keys.run_name(name))
+        return None if pointer is None else await self.get(RunId(int.from_bytes(image_of(pointer).body, "big")))
+
+    async def change(self, run: RunId, rule: Callable[[Book, Case], R]) -> R:
+        """Apply the rule to a book with this run and its imports. Raises `NotFound`, and what the rule raises."""
+        for _ in range(TRIES):
+            item = await self._table.get(keys.run(run))
+            if item is None:
+                raise NotFound(f"There is no run {run}.")
+            image = image_of(item)
+            case = unpack_run(image.body)
+            book = self.laid_out(case)
+            said = rule(book, case)
+            if await self._put_back(case, book, image):
+                return said
+        raise LedgerUnavailable("Too many others change the same run at the same time.", "Ask again.")
+
+    def laid_out(self, case: Case) -> Book:
+        book, run = self._book(), case.book.run.id
+        book.runs[run] = case.book
+        book.imports = {(run, source.digest): source for source in case.imports}
+        return book
+
+    async def _put_back(self, case: Case, book: Book, image: Image) -> bool:
+        case.imports = list(book.imports.values())
+        if pack_run(case) == image.body and not book.journal:
+            return True
+        return await self._table.put(case_item(case, book.journal), image.revision, self._token()) is None
+
+    async def revive(self, told: Entry) -> None:
+        """A person's word sets a campaign going again that was done; `told` is its entry."""
+
+        def rule(book: Book, case: Case) -> None:
+            if case.book.run.state == "done":
+                book.set_state(case.book.run.id, "running")
+                book.note(told.at, told.kind, told.data, run=told.run)
+
+        if told.run is not None:
+            await self.change(told.run, rule)
+
+
+def case_item(case: Case, told: Sequence[Entry]) -> Item:
+    """The run as it shall lie there, with the entries of this change."""
+    case.history += [entry_of(entry) for entry in told]
+    return body_item(keys.run(case.book.run.id), pack_run(case), told)

@@ -1,0 +1,183 @@
+"""One change of messages: lay out what it concerns, apply the rules of the ledger, put back what is different.
+
+The rules are those of the memory ledger, applied to a book that holds only what lies on the desk. An item is put back
+only over the very revision that it was taken from; where somebody was faster, the rule is applied again to what is
+there now. So each item changes atomically, with the journal entries of its change, and no rule is written twice.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable, Collection, Coroutine, Iterable, Mapping, Sequence
+from typing import Any, TypeVar
+
+from kakitome.core.errors import LedgerUnavailable
+from kakitome.core.ids import MessageId, RunId
+from kakitome.core.message import Entry
+from kakitome.core.suppression import TransientLimit
+from kakitome.ledgers.dynamodb import keys
+from kakitome.ledgers.dynamodb.cases import Cases
+from kakitome.ledgers.dynamodb.codec import Case, Shelved, pack_message, unpack_message
+from kakitome.ledgers.dynamodb.items import Image, body_item, bytes_of, image_of, message_id, message_item, told_of
+from kakitome.ledgers.dynamodb.marshal import Item, Key, key_of
+from kakitome.ledgers.dynamodb.table import Table
+from kakitome.ledgers.memory.book import Book
+
+TRIES = 100
+REMEMBERED = 20_000
+BLOCK_BITS = 6
+NOTED = 3 * 86_400
+"""Seconds after which a note may go: a table's stream goes back one day."""
+
+R = TypeVar("R")
+Rule = Callable[[Book, MessageId], R]
+
+
+def at_once(rule: Coroutine[Any, Any, R]) -> R:
+    """What a method of the memory ledger answers: it awaits nothing."""
+    try:
+        rule.send(None)
+    except StopIteration as end:
+        answer: R = end.value
+        return answer
+    raise AssertionError("a rule of the ledger waits for nothing")
+
+
+class Desk:
+    """`token` gives eight new octets for each write: an own write whose reply was lost is known by them."""
+
+    def __init__(
+        self, table: Table, hash_key: bytes, token: Callable[[], bytes], transient: TransientLimit | None = None
+    ) -> None:
+        self.table = table
+        self.token = token
+        self.cases = Cases(table, self.book, token)
+        self._hash_key = hash_key
+        self._transient = transient
+        self._last_id = 0
+        self._salt = int.from_bytes(token()[:2], "big") >> 2
+        self._seen: OrderedDict[MessageId, Image] = OrderedDict()
+
+    @property
+    def hash_key(self) -> bytes:
+        return self._hash_key
+
+    def book(self) -> Book:
+        """An empty one."""
+        return Book(self._hash_key, self._transient)
+
+    def next_ids(self, n: int, now: int) -> int:
+        """The first of `n` ids in a row, at most 64: of two rows that two processes are given, either all ids are the
+        same (who comes second finds the first one taken, and asks again) or none."""
+        earliest = max(self._last_id + 1, (now << 20) + (self._salt << BLOCK_BITS))
+        first = -(-earliest >> BLOCK_BITS) << BLOCK_BITS
+        self._last_id = first + n - 1
+        return first
+
+    async def note(self, *told: Entry) -> None:
+        """Journal entries about nothing that lies in the table. The feed takes them over into the journal."""
+        key = Key(f"j{self.token().hex()}", "j")
+        last = max(entry.at for entry in told) // 1000
+        await self.table.put_blindly([body_item(key, b"", told) | {"r": 1, "x": last + NOTED}])
+
+    async def put_over(self, item: Item) -> None:
+        """Whatever is there is replaced."""
+        there = await self.table.get(key_of(item))
+        while (there := await self._replaced(item, there)) is not None:
+            pass
+
+    async def _replaced(self, item: Item, there: Item | None) -> Item | None:
+        return await self.table.put(item, image_of(there).revision if there else None, self.token())
+
+    # ── Looking ─────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def remember(self, items: Iterable[Item]) -> list[MessageId]:
+        """What a look has shown of messages: a change then needs no look of its own."""
+        ids = []
+        for item in items:
+            ids.append(message_id(item))
+            self._keep(ids[-1], image_of(item))
+        return ids
+
+    def _keep(self, id: MessageId, image: Image) -> None:
+        self._seen[id] = image
+        self._seen.move_to_end(id)
+        if len(self._seen) > REMEMBERED:
+            self._seen.popitem(last=False)
+
+    async def images(self, ids: Sequence[MessageId], anew: Collection[MessageId] | None = ()) -> dict[MessageId, Image]:
+        """Of those that exist: as they are remembered, but those in `anew` (None: all of them) as they are now."""
+        there = {id: self._seen[id] for id in ids if id in self._seen and anew is not None and id not in anew}
+        read = await self.table.get_many([keys.message(id) for id in ids if id not in there])
+        for item in read.values():
+            id, image = message_id(item), image_of(item, fresh=True)
+            self._keep(id, Image(image.body, image.revision))
+            there[id] = image
+        return there
+
+    async def shelves(self, ids: Sequence[MessageId]) -> dict[MessageId, Shelved]:
+        """The messages as they are now, in the order of `ids`."""
+        images = await self.images(list(dict.fromkeys(ids)), None)
+        return {id: unpack_message(images[id].body) for id in ids if id in images}
+
+    # ── Changing ────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    async def each(self, ids: Iterable[MessageId], rule: Rule[R]) -> dict[MessageId, R]:
+        """Apply the rule to each message by itself, on a book with it, its events and its run. Answers what the rule
+        said of those that exist, in the order of `ids`; what it changed is durable then."""
+        order = list(dict.fromkeys(ids))
+        answers: dict[MessageId, R] = {}
+        todo, anew = order, set[MessageId]()
+        for _ in range(TRIES):
+            images = await self.images(todo, anew)
+            shelves = {id: unpack_message(images[id].body) for id in todo if id in images}
+            cases = await self.cases.of({there.message.run for there in shelves.values()})
+            said, writes, revived = self._apply(shelves, cases, images, rule)
+            # A run goes on before its messages are queued again: else they would wait in one that is done.
+            for told in revived.values():
+                await self.cases.revive(told)
+            failed = await self._put_back(writes, images)
+            # What changes nothing as it is remembered may do so as it is now.
+            again = failed | {id for id in said if id not in writes and not images[id].fresh}
+            answers |= {id: answer for id, answer in said.items() if id not in again}
+            todo, anew = [id for id in todo if id in again], again
+            if not todo:
+                return {id: answers[id] for id in order if id in answers}
+        raise LedgerUnavailable(
+            "Too many others change the same messages at the same time.", "What was not written is tried again later."
+        )
+
+    def _apply(
+        self,
+        shelves: Mapping[MessageId, Shelved],
+        cases: Mapping[RunId, Case],
+        images: Mapping[MessageId, Image],
+        rule: Rule[R],
+    ) -> tuple[dict[MessageId, R], dict[MessageId, Item], dict[RunId, Entry]]:
+        said: dict[MessageId, R] = {}
+        writes: dict[MessageId, Item] = {}
+        revived: dict[RunId, Entry] = {}
+        for id, there in shelves.items():
+            book = self.book()
+            book.messages[id] = there.message
+            book.runs = {run: case.book for run, case in cases.items()}
+            book.events = {kept.event.key: kept for kept in there.events}
+            said[id] = rule(book, id)
+            there.events = [kept for kept in book.events.values() if kept.message == id]
+            revived |= {entry.run: entry for entry in book.journal if entry.run and entry.kind == "campaign_running"}
+            if pack_message(there) != images[id].body:
+                writes[id] = message_item(there, told_of(book.journal, id))
+        return said, writes, revived
+
+    async def _put_back(self, writes: Mapping[MessageId, Item], images: Mapping[MessageId, Image]) -> set[MessageId]:
+        """Answers those where somebody was faster."""
+        failed = set()
+        order = list(writes)
+        answers = await self.table.put_many([(writes[id], images[id].revision) for id in order], self.token())
+        for id, answer in zip(order, answers, strict=True):
+            if answer is None:
+                self._keep(id, Image(bytes_of(writes[id]), images[id].revision + 1))
+            else:
+                self._seen.pop(id, None)
+                failed.add(id)
+        return failed

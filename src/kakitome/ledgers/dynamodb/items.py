@@ -1,0 +1,93 @@
+"""Items as the ledger uses them, beside what the table keeps of each (its revision and its writer).
+
+d  the body     s  the state, for whoever looks into the table
+j  how many of the entries at the end of the body's history came with this change, or these entries themselves
+o, w  in the open index: the run, and since or until when     h  in the address index: the address hash
+e  when its time is over
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import msgspec
+
+from kakitome.core.ids import MessageId, RunId
+from kakitome.core.lifecycle import OPEN, State
+from kakitome.core.message import Entry
+from kakitome.ledgers.dynamodb import keys
+from kakitome.ledgers.dynamodb.codec import HISTORY, Shelved, entry_of, pack_message
+from kakitome.ledgers.dynamodb.marshal import Item, Key
+from kakitome.ledgers.memory.book import Message
+
+WAITING = "w"
+LISTED: dict[State, str] = dict.fromkeys(OPEN, WAITING) | {
+    State.DEAD: State.DEAD.word,
+    State.UNRESOLVED: State.UNRESOLVED.word,
+    State.EXPIRED: State.EXPIRED.word,
+}
+"""States in which a message is in the open index, and in which part of it. A row enters it only when its first attempt
+has not settled it: until then its page knows it."""
+
+pack = msgspec.msgpack.Encoder().encode
+
+
+@dataclass(frozen=True, slots=True)
+class Image:
+    """A body as it was seen, at its revision. `fresh`: during this very change."""
+
+    body: bytes
+    revision: int
+    fresh: bool = False
+
+
+def bytes_of(item: Item) -> bytes:
+    body = item["d"]
+    assert isinstance(body, bytes)
+    return body
+
+
+def image_of(item: Item, fresh: bool = False) -> Image:
+    revision = item["r"]
+    assert isinstance(revision, int)
+    return Image(bytes_of(item), revision, fresh)
+
+
+def message_id(item: Item) -> MessageId:
+    return MessageId(keys.number_of(str(item["sk"])))
+
+
+def open_part(run: RunId, part: str = WAITING) -> str:
+    """The partition of the open index that has these messages of the run."""
+    return f"{run:x}#{part}"
+
+
+def body_item(key: Key, body: bytes, told: Sequence[Entry] = ()) -> Item:
+    """Anything but a message."""
+    return {"pk": key.pk, "sk": key.sk, "d": body, "j": pack([entry_of(entry) for entry in told]) if told else None}
+
+
+def message_item(there: Shelved, told: Sequence[Entry]) -> Item:
+    """The message as it shall lie there, with the entries of this change at the end of its history."""
+    m = there.message
+    there.history += [entry_of(entry) for entry in told]
+    pk, sk = keys.message(m.id)
+    item: Item = {"pk": pk, "sk": sk, "d": pack_message(there), "s": m.state.word, "e": m.expires}
+    item["j"] = min(len(told), HISTORY) or None
+    item["h"] = None if keys.is_row(m.id) else f"{m.hash % (1 << 64):016x}"
+    if m.state in LISTED and not is_on_its_page(m):
+        item |= {"o": open_part(m.run, LISTED[m.state]), "w": keys.sortable(max(0, m.due)) + keys.sortable(m.id)}
+    return item
+
+
+def is_on_its_page(m: Message) -> bool:
+    """A row before and during its first attempt."""
+    return keys.is_row(m.id) and (
+        (m.state is State.QUEUED and m.fence == 0) or (m.state is State.SENDING and m.fence == 1)
+    )
+
+
+def told_of(journal: Sequence[Entry], id: MessageId) -> list[Entry]:
+    """The entries about this message."""
+    return [entry for entry in journal if entry.message == id or entry.data.get("ids") == [id]]
