@@ -58,11 +58,11 @@ def settled(outcome: Outcome, policy: Policy | None = None, attempts: int = 0) -
         (Uncertain("timeout"), Cause.UNCERTAIN, NOW + 900_000),
         (Unavailable(Unavailability.DNS), Cause.UNAVAILABLE, NOW),
         (Unavailable(Unavailability.QUOTA, until=NOW + 5), Cause.UNAVAILABLE, NOW),
-        (Released("slot"), Cause.RELEASED, NOW),
-        (Released("suppressed"), Cause.SUPPRESSED, NOW),
-        (Released("cancelled"), Cause.CANCELLED, NOW),
-        (Released("expired"), Cause.EXPIRED, NOW),
-        (Released("accepted"), Cause.RELEASED, NOW),
+        (Released("slot"), Cause.RELEASED, None),
+        (Released("suppressed"), Cause.SUPPRESSED, None),
+        (Released("cancelled"), Cause.CANCELLED, None),
+        (Released("expired"), Cause.EXPIRED, None),
+        (Released("accepted"), Cause.RELEASED, None),
     ],
 )
 def test_an_outcome_has_one_cause_and_a_time(outcome: Outcome, cause: Cause, due: int | None) -> None:

@@ -8,7 +8,7 @@ from email import message_from_bytes
 
 import msgspec
 import pytest
-from workshop import HOUR, LANE, MINUTE, PACED, SECOND, Scripted, Workshop
+from workshop import HOUR, LANE, MINUTE, PACED, SECOND, Scripted, Workshop, nothing
 
 from kakitome.core.content import Content, Mailbox
 from kakitome.core.errors import LedgerUnavailable
@@ -331,6 +331,28 @@ def test_a_slot_is_forfeited_after_half_of_epsilon(late_ms: float, written: int)
         if not written:
             [attempt] = await shop.attempts([id])
             assert msgspec.json.decode(attempt.outcome) == {"outcome": "released", "reason": "slot"}
+
+    asyncio.run(run())
+
+
+def test_who_missed_a_slot_keeps_its_place() -> None:
+    """A mail that was given back goes before all those that were behind it, and at once."""
+
+    async def run() -> None:
+        shop = Workshop(BULK, PACED)
+        [first] = await shop.mail()
+        shop.clock.pass_by(1)
+        await shop.mail(20)
+
+        async def late(_: int) -> None:
+            shop.clock.pass_by(LATEST_MS / 1000 + 2)
+
+        shop.transport.before_begin = late
+        await shop.deliver()
+        assert not shop.transport.written
+        shop.transport.before_begin = nothing
+        await shop.deliver()
+        assert shop.transport.written[0].message == first
 
     asyncio.run(run())
 

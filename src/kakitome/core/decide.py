@@ -30,7 +30,8 @@ RESEND_AFTER = 5 * SECOND
 def settlement(
     claimed: Claimed, outcome: Outcome, policy: Policy, horizons: Horizons, now: int, random: Random
 ) -> Settlement:
-    """How this outcome settles the attempt. A released claim is due again at once, unless it was withdrawn."""
+    """How this outcome settles the attempt. A released claim is due again at once, unless it was withdrawn, and keeps
+    its place: behind all the others, each that missed its slot would be the last of a list that goes on for hours."""
     cause, due = _next(claimed, outcome, policy, horizons, now, random)
     provider_id = outcome.provider_message_id or None if isinstance(outcome, Accepted) else None
     return Settlement(
@@ -59,7 +60,7 @@ def _next(
             return Cause.UNCERTAIN, now + (RESEND_AFTER if policy.in_doubt is InDoubt.RESEND else horizons.quiet)
         case Released(reason=reason):
             withdrawn = {c.value: c for c in (Cause.SUPPRESSED, Cause.CANCELLED, Cause.EXPIRED)}
-            return withdrawn.get(reason, Cause.RELEASED), now
+            return withdrawn.get(reason, Cause.RELEASED), None
 
 
 def unrenderable(claimed: Claimed, error: KakitomeError) -> Settlement:
