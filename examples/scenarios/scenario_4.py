@@ -219,7 +219,7 @@ class Play:
 
     def complaints(self) -> None:
         say("   Complaints: below 0.1 %.")
-        bad = [f"complaint+{k}@simulator.example" for k in range(1, 6)]
+        bad = [f"complaint+{k}@simulator.example" for k in range(1, 11)]  # three do; a throttled one goes to the end
         people = readers("annoyed", 100)
         self.ses.start("annoying", write_list("annoying", people), show=False)
         self.ses.wait_for_all("annoying", 100)
