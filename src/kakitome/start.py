@@ -80,12 +80,13 @@ def check_again(
     run: Run, stream: str, template: TemplateVersion, pinned: TemplateVersion | None, rows: Mapping[str, int], now: int
 ) -> None:
     """Whether this campaign may take in a list once more. Raises `StateError`, with a name for another issue."""
-    another = f"A new issue? --name {another_name(template.name, run.name, now)}"
+    another = f"A new issue? --name {shlex.quote(another_name(template.name, run.name, now))}"
     if run.state == "cancelled":
         raise StateError(f"The campaign {run.name!r} was cancelled. Nothing was sent.", another)
     if run.state == "paused":
         raise StateError(
-            f"The campaign {run.name!r} is paused. Nothing was sent.", f"kakitome campaign resume {run.name}"
+            f"The campaign {run.name!r} is paused. Nothing was sent.",
+            f"kakitome campaign resume {shlex.quote(run.name)}",
         )
     if run.stream != stream:
         raise StateError(
@@ -116,7 +117,7 @@ def check_left(run: Run | None, plan: Plan, rows: Mapping[str, int], template: s
     raise StateError(
         f"{many} of the list already {'has' if plan.already == 1 else 'have'} it ({day(run.created)}). "
         f"Nothing was sent.{person}",
-        f"A new issue? --name {another_name(template, run.name, now)}",
+        f"A new issue? --name {shlex.quote(another_name(template, run.name, now))}",
     )
 
 

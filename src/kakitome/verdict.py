@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -125,7 +126,8 @@ def _queued(scene: Scene) -> Told:
     view, run = scene.story.view, scene.run
     verdict = f"Not yet: {_named(scene)} waits."
     if run is not None and run.state == "paused":
-        return verdict, "The campaign is paused.", (f"kakitome campaign resume {run.name}",)
+        kind, name = ("campaign", run.name) if run.campaign else ("stream", run.stream)
+        return verdict, f"The {kind} is paused.", (f"kakitome {kind} resume {shlex.quote(name)}",)
     if run is not None and run.state != "running":
         return verdict, f"The campaign is {run.state}.", ("Start it (again): kakitome campaign start …",)
     if view.due > scene.now:

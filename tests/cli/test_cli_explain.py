@@ -188,6 +188,22 @@ def test_what_expired_can_be_recovered_on_request(here: Terminal) -> None:
     assert here.json("explain", READER)["status"] == "queued"
 
 
+def test_what_is_paused_says_how_it_goes_on(here: Terminal) -> None:
+    """A stream's mail by its stream, a campaign's by the campaign, whose name may have spaces."""
+    here.run("send", "--from", SENDER, "--subject", "x", "--text", "y", "--to", READER)
+    here.run("stream", "pause", "transactional")
+    told = here.json("explain", READER)
+    assert (told["reason"], told["advice"]) == ("The stream is paused.", ["kakitome stream resume transactional"])
+    assert here.run(*told["advice"][0].split()[1:]).code == 0
+    here.put()
+    here.start(here.list(1), "--name", "spring sale", "--detach")
+    here.run("campaign", "pause", "spring sale")
+    told = here.json("explain", READER)
+    assert told["advice"] == ["kakitome campaign resume 'spring sale'"]
+    again = here.start(here.list(1), "--name", "spring sale")
+    assert "kakitome campaign resume 'spring sale'" in again.err
+
+
 def test_only_what_is_in_its_way_is_why_it_waits(here: Terminal) -> None:
     """Another stream's lane that is stopped is no reason; its own one is, and whether it is tried again by now."""
     here.run("send", "--from", SENDER, "--subject", "x", "--text", "y", "--to", READER)
