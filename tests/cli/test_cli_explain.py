@@ -200,8 +200,8 @@ def test_what_is_paused_says_how_it_goes_on(here: Terminal) -> None:
     here.run("campaign", "pause", "spring sale")
     told = here.json("explain", READER)
     assert told["advice"] == ["kakitome campaign resume 'spring sale'"]
-    again = here.start(here.list(1), "--name", "spring sale")
-    assert "kakitome campaign resume 'spring sale'" in again.err
+    again = here.start(here.list(1), "--name", "spring sale", code=1)
+    assert again["remedy"] == "kakitome campaign resume 'spring sale'"
 
 
 def test_only_what_is_in_its_way_is_why_it_waits(here: Terminal) -> None:
