@@ -260,6 +260,14 @@ def test_a_certificate_from_elsewhere_is_never_looked_up(url: str) -> None:
     assert certificates.looked_up == []
 
 
+def test_the_log_is_told_which_certificate_was_meant() -> None:
+    """On one line, whatever stands there: whoever forgot `trust = "simulator"` sees what is wrong."""
+    with pytest.raises(EventRefused) as caught:
+        _verify(_envelope(SigningCertURL=f"{SIMULATOR_URL}\nERROR"), _source(Recorded()))
+    assert caught.value.data["detail"] == f"{SIMULATOR_URL} ERROR may not vouch for {TOPIC}"
+    assert SIMULATOR_URL not in str(caught.value)
+
+
 @pytest.mark.parametrize(
     ("url", "topic", "permitted"),
     [

@@ -16,6 +16,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
 
 from kakitome.core.event import Event
+from kakitome.core.reply import printable
 from kakitome.sources.certificates import Certificates, SimulatorCertificates, is_aws_certificate
 from kakitome.sources.ses import parse_ses
 from kakitome.sources.sns_envelope import (
@@ -120,7 +121,8 @@ class SnsSource:
 
     async def _key(self, envelope: Envelope, at: int) -> rsa.RSAPublicKey:
         if not self._certificates.permits(envelope.signing_cert_url, envelope.topic_arn):
-            raise refused(Why.CERTIFICATE)
+            named = printable(envelope.signing_cert_url, 200)
+            raise refused(Why.CERTIFICATE, detail=f"{named} may not vouch for {envelope.topic_arn}")
         certificate = await self._certificates.get(envelope.signing_cert_url)
         begins, ends = certificate.not_valid_before_utc.timestamp(), certificate.not_valid_after_utc.timestamp()
         try:
