@@ -115,6 +115,7 @@ def test_no_channel_is_said(here: Terminal) -> None:
     """Trying nothing is no success."""
     said = here.run("alerts", "test")
     assert said.code == 1 and "No channel is configured" in said.err
+    assert said.out == ""
 
 
 @pytest.mark.parametrize(

@@ -38,6 +38,8 @@ class StandIn:
             raise web.HTTPTemporaryRedirect("/stray")
         if answer == "flood":
             return web.Response(body=b"x" * 1_000_000)
+        if answer == "lines":
+            return web.Response(status=502, text="down\nERROR forged")
         assert isinstance(answer, int)
         return web.Response(status=answer, text="ok" if answer == 200 else "no_service")
 

@@ -106,9 +106,12 @@ def test_a_webhook_is_signed_as_standard_webhooks_say() -> None:
     asyncio.run(run())
 
 
-@pytest.mark.parametrize(("answer", "why"), [(404, "404 no_service"), (500, "500"), ("redirect", "307")])
+@pytest.mark.parametrize(
+    ("answer", "why"), [(404, "404 no_service"), (500, "500"), ("redirect", "307"), ("lines", "502 down ERROR")]
+)
 def test_what_is_not_taken_was_not_told(answer: int | str, why: str) -> None:
-    """The answer is named, its address is not: who knows it may write there. No redirect is followed."""
+    """The answer is named, on one line of the log; its address is not: who knows it may write there. No redirect is
+    followed."""
 
     async def run() -> None:
         async with standing_in() as slack:

@@ -51,6 +51,9 @@ def _told(alert: Alert) -> str:
     return ", ".join(f"{channel} {local(at) if at else 'not yet'} ({part})" for part, channel, at in alert.told)
 
 
+_OUTCOME = {True: "arrived", False: "failed"}
+
+
 async def test(args: Namespace, out: Out) -> int:
     """Nothing of it is kept."""
     async with session.instance(args, out) as instance:
@@ -60,11 +63,10 @@ async def test(args: Namespace, out: Out) -> int:
     if out.json:
         found = zip(channels, answers, strict=True)
         out.document({"channels": [{"name": name, "ok": ok, "answer": answer} for name, (ok, answer) in found]})
-    out.table(
-        ("channel", "", "answer"),
-        [(name, "arrived" if ok else "failed", said) for name, (ok, said) in zip(channels, answers, strict=True)],
-    )
-    if not channels:
+    if channels:
+        told = zip(channels, answers, strict=True)
+        out.table(("channel", "", "answer"), [(name, _OUTCOME[ok], said) for name, (ok, said) in told])
+    else:
         out.note("No channel is configured, so nobody is told. Set [alerts] slack to env:NAME, for example.")
     return 0 if channels and all(ok for ok, _ in answers) else 1
 

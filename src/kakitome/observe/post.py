@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from urllib.parse import urlsplit
 
 from kakitome.core.errors import KakitomeError
+from kakitome.core.reply import printable
 
 PATIENCE = 10.0  # seconds for all of it, from the name to the answer
 ANSWER_LIMIT = 4_096  # bytes that are read of an answer
@@ -30,8 +31,8 @@ async def post(url: str, body: bytes, headers: Mapping[str, str]) -> str:
             aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=PATIENCE), trust_env=False) as session,
             session.post(url, data=body, headers=dict(headers), allow_redirects=False) as answer,
         ):
-            text = (await answer.content.read(ANSWER_LIMIT)).decode("utf-8", "replace").strip()
-            said = f"{answer.status} {text[:200]}".strip()
+            text = (await answer.content.read(ANSWER_LIMIT)).decode("utf-8", "replace")
+            said = f"{answer.status} {printable(text, 200)}".strip()  # it goes into the log
             if not 200 <= answer.status < 300:
                 raise NotTold(f"{host} answered {said}.", _remedy(answer.status))
             return said
