@@ -112,11 +112,12 @@ def test_bad_rows_are_kept_with_their_lines(here: Terminal, tmp_path: Path) -> N
 
 
 def test_our_own_file_keeps_time_and_scope(here: Terminal, tmp_path: Path) -> None:
-    """Of a row: address, reason, at, note, scope; a time that is none, or to come, makes the row a bad one."""
+    """Of a row: address, reason, at, note, scope; a time that is none, or to come, and a scope of nothing make the row
+    a bad one."""
     path = tmp_path / "own.csv"
     rows = "a@example.com,bounce,2020-01-02T03:04:05Z,stream:bulk\nb@example.com,,soon,\nc@example.com,,2999-01-01,\n"
-    path.write_text(f"address,reason,at,scope\n{rows}d@example.com,,,elsewhere\n")
-    assert here.json("suppression", "import", str(path))["bad"] == 3
+    path.write_text(f"address,reason,at,scope\n{rows}d@example.com,,,elsewhere\ne@example.com,,,stream:\n")
+    assert here.json("suppression", "import", str(path))["bad"] == 4
     [one] = here.json("suppression", "list")["suppressions"]
     assert (one["scope"], one["at"]) == ("stream:bulk", "2020-01-02T03:04:05.000Z")
 
@@ -197,5 +198,6 @@ def test_what_was_removed_there_is_a_persons_to_decide(account: Terminal, provid
 
 
 def test_without_a_lane_of_ses_there_is_nothing_to_compare(here: Terminal) -> None:
-    """Said in a sentence, with the lanes that there are."""
-    assert here.run("suppression", "sync").code == 1
+    """Said in a sentence."""
+    said = here.run("suppression", "sync")
+    assert said.code == 1 and "No lane here leads into an account of SES" in said.err

@@ -50,7 +50,7 @@ def test_what_makes_no_sense_is_refused(unsent: House) -> None:
     """An address that is none leaves the others out, too; unknown scopes and fields are named."""
     assert unsent.ask("POST", "/v1/suppressions", {"addresses": ["a@example.com", "nonsense"]}).status == 422
     assert unsent.ask("POST", "/v1/suppressions", {"addresses": []}).status == 400
-    for scope in ("streams:x", "stream:", "none"):
+    for scope in ("streams:x", "stream:", "stream: x", "none"):
         assert unsent.ask("POST", "/v1/suppressions", {"addresses": ["a@x.jp"], "scope": scope}).status == 400
     assert unsent.ask("GET", "/v1/suppressions?adress=a@example.com").status == 400
     assert unsent.ask("DELETE", "/v1/suppressions").status == 400

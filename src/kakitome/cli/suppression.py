@@ -9,6 +9,7 @@ from argparse import Namespace
 from kakitome.cli import session
 from kakitome.cli.out import Out, iso, local, number, plural
 from kakitome.core.address import Address, address_hash, canonical, parse_address
+from kakitome.core.suppression import ALL, stream_scope
 from kakitome.lists.rejects import guarded
 from kakitome.ports.records import Suppression
 from kakitome.suppress import all_suppressions
@@ -85,11 +86,11 @@ def _suppression(address: Address, key: bytes, args: Namespace, reason: str, not
 
 
 def scope(args: Namespace) -> str:
-    return f"stream:{args.stream}" if args.stream else "all"
+    return stream_scope(args.stream) if args.stream else ALL
 
 
 def _where(scope: str) -> str:
-    return "everything" if scope == "all" else scope.replace(":", " ")
+    return "everything" if scope == ALL else scope.replace(":", " ")
 
 
 def _cells(s: Suppression) -> tuple[str, ...]:

@@ -14,7 +14,7 @@ from kakitome.cli import session
 from kakitome.cli.out import Out, number, plural
 from kakitome.cli.suppression import added, scope
 from kakitome.core.address import address_hash, canonical
-from kakitome.core.suppression import ALL
+from kakitome.core.suppression import ALL, is_scope
 from kakitome.core.suppression_formats import milliseconds
 from kakitome.lists import BadRow, RejectsFile, Row, open_list
 from kakitome.lists.suppressed import Listed, Passed, read
@@ -78,7 +78,7 @@ def _own(args: Namespace, path: Path, key: bytes, now: int) -> _Rows:
         at = milliseconds(own["at"]) if own.get("at") else 0
         if at is None or at > now:
             yield BadRow(row.line, f"“{own['at']}” is no time that has been.", row.address.given)
-        elif where != ALL and not where.startswith("stream:"):
+        elif not is_scope(where):
             yield BadRow(row.line, f"“{where}” is no scope: it is all, or stream:NAME.", row.address.given)
         else:
             reason, note = own.get("reason") or args.reason, own.get("note") or args.note

@@ -14,6 +14,7 @@ from kakitome.ports.account_list import AccountList
 from kakitome.suppress import Plan, compare, sync
 
 SHOWN = 5
+_REMEDY = 'Is this the right --config? A lane of SES has provider = "ses" or "ses-smtp", and a region.'
 
 
 async def run(args: Namespace, out: Out) -> int:
@@ -41,10 +42,12 @@ def _list(lists: dict[str, AccountList], lane: str | None) -> AccountList:
     """That of the lane; without one, the only one there is."""
     if lane is None and len({one.name for one in lists.values()}) == 1:
         return next(iter(lists.values()))
-    if lane is None or lane not in lists:
-        known = ", ".join(lists) or "none"
-        what = "There is no lane of SES here." if not lists else f"Which account? Say --lane: {known}."
-        raise NotFound(what if lane is None else f"{lane!r} is no lane of SES.", f"Lanes of SES: {known}.")
+    if not lists:
+        raise NotFound("No lane here leads into an account of SES, so there is no list to compare with.", _REMEDY)
+    if lane is None:
+        raise NotFound("Lanes here lead into several accounts of SES.", f"Say which: --lane {' or '.join(lists)}.")
+    if lane not in lists:
+        raise NotFound(f"{lane!r} is no lane of SES.", f"Lanes of SES: {', '.join(lists)}.")
     return lists[lane]
 
 

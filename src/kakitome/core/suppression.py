@@ -73,6 +73,12 @@ def stream_scope(stream: str) -> str:
     return f"stream:{stream}"
 
 
+def is_scope(text: str) -> bool:
+    """Whether it is `all` or `stream:NAME`. Anything else would look like a suppression and hold nothing back."""
+    kind, _, name = text.partition(":")
+    return text == ALL or (kind == "stream" and name != "" and name == name.strip())
+
+
 def called_for(told: Sequence[Told], released: Mapping[str, Removal], limit: TransientLimit) -> list[Call]:
     """What all events of one address call for, the weightiest reason of a scope first.
 

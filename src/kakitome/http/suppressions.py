@@ -9,7 +9,7 @@ from litestar import delete, get, post
 
 from kakitome.core.address import address_hash, canonical, parse_address
 from kakitome.core.errors import NotFound
-from kakitome.core.suppression import ALL
+from kakitome.core.suppression import ALL, is_scope
 from kakitome.http.body import read_json, read_query
 from kakitome.http.edge import Asked, edge
 from kakitome.http.problems import Malformed
@@ -119,7 +119,7 @@ async def remove_suppression(request: Asked) -> None:
 
 
 def _check_scope(scope: str) -> None:
-    if scope != ALL and not (scope.startswith("stream:") and scope.removeprefix("stream:").strip()):
+    if not is_scope(scope):
         raise Malformed(f"There is no scope {scope!r}.", "It is all, or stream:NAME.", path="scope")
 
 
