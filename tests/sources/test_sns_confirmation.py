@@ -10,8 +10,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qs
 
 import pytest
-from emulator import KEYS
 
+from emulator import KEYS
 from kakitome.sources.sns_confirmation import SubscriptionUnconfirmed, by_hand, confirming
 
 TOPIC = "arn:aws:sns:eu-west-1:123456789012:bounces"

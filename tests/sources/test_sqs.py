@@ -12,8 +12,8 @@ from pathlib import Path
 from random import Random
 
 import pytest
-from emulator import KEYS, Emulator, emulator
 
+from emulator import KEYS, Emulator, emulator
 from kakitome.app import Instance, opened
 from kakitome.config import Config, EventsTable, LedgerTable
 from kakitome.core.message import Entry
@@ -31,7 +31,7 @@ from itertools import count
 from pathlib import Path
 from kakitome.app import opened
 from kakitome.doors import drains_of
-sys.path.insert(0, {here!r})
+sys.path[:0] = {paths!r}
 from test_sqs import configured
 folds = count(1)
 
@@ -116,7 +116,8 @@ def test_a_kill_between_write_and_delete_doubles_nothing(aws: Emulator, tmp_path
     """SIGKILL when the third batch is durable and not yet deleted: it comes again, and is known."""
     queue = aws.queue("killed", VisibilityTimeout="0")
     aws.send(queue, *(wrapped(event(n)) for n in range(60)))
-    places = {"folder": str(tmp_path), "queue": queue, "endpoint": aws.url, "here": str(Path(__file__).parent)}
+    paths = [str(folder) for folder in Path(__file__).parents[:2]]
+    places = {"folder": str(tmp_path), "queue": queue, "endpoint": aws.url, "paths": paths}
     killed = subprocess.run([sys.executable, "-c", KILLED.format(**places)], timeout=PATIENCE, check=False)
     assert killed.returncode == -signal.SIGKILL
 

@@ -60,26 +60,35 @@ _REMEDIES: Final = {
 
 
 class Refusal(Exception):
-    """A condition did not hold. `answer` is the SDK's, with the items as they are where they were asked for.
+    """A condition did not hold. `answer` is the SDK's, with the items as they are where they were asked for."""
 
-    `repeated` says that an earlier request of the same call got no answer, so that this may be its own effect.
-    """
-
-    def __init__(self, code: str, answer: dict[str, Any], repeated: bool) -> None:
+    def __init__(self, code: str, answer: dict[str, Any]) -> None:
         super().__init__(code)
-        self.code = code
         self.answer = answer
-        self.repeated = repeated
 
 
 class Line:
-    """Connections are opened at the first question and kept. One for any number of tables; one event loop."""
+    """Connections are opened at the first question and kept. One for any number of tables; one event loop.
 
-    def __init__(self, region: str, endpoint: str | None, clock: Clock, random: Random) -> None:
+    `keys` (name and secret) are only for emulators: otherwise those of the SDK's chain, renewed by it.
+    """
+
+    def __init__(
+        self,
+        region: str,
+        endpoint: str | None,
+        clock: Clock,
+        random: Random,
+        *,
+        answer_s: float = ANSWER_S,
+        keys: tuple[str, str] | None = None,
+    ) -> None:
         self._region = region
         self._endpoint = endpoint
         self._clock = clock
         self._random = random
+        self._answer_s = answer_s
+        self._keys = keys or (None, None)
         self._opening = asyncio.Lock()
         self._stack = AsyncExitStack()
         self._client: Any = None
@@ -91,7 +100,6 @@ class Line:
         answer would be the same again.
         """
         begun = self._clock.monotonic()
-        unknown = False
         for attempt in range(1, ATTEMPTS + 1):
             try:
                 answer: dict[str, Any] = await getattr(await self._connected(), operation)(**parameters)
@@ -99,11 +107,10 @@ class Line:
                 code = code_of(error)
                 if code in REFUSED and not _contended(error):
                     meter.refused[operation] += 1
-                    raise Refusal(code, getattr(error, "response", {}), unknown) from error
+                    raise Refusal(code, _told(error)) from error
                 late = self._clock.monotonic() - begun >= PATIENCE_S
                 if attempt == ATTEMPTS or late or not _passing(error):
                     raise unavailable(operation, error, attempt) from error
-                unknown = unknown or not _undone(error)
                 meter.again[operation] += 1
                 await self.pause(attempt)
             else:
@@ -134,11 +141,18 @@ class Line:
         settings = importlib.import_module("aiobotocore.config").AioConfig(
             retries={"total_max_attempts": 1},
             connect_timeout=CONNECT_S,
-            read_timeout=ANSWER_S,
+            read_timeout=self._answer_s,
             max_pool_connections=CONNECTIONS,
             parameter_validation=False,  # a tenth of a request's time, and the types are ours
         )
-        return session.create_client("dynamodb", region_name=self._region, endpoint_url=self._endpoint, config=settings)
+        return session.create_client(
+            "dynamodb",
+            region_name=self._region,
+            endpoint_url=self._endpoint,
+            aws_access_key_id=self._keys[0],
+            aws_secret_access_key=self._keys[1],
+            config=settings,
+        )
 
 
 @cache
@@ -200,12 +214,6 @@ def _passing(error: BaseException) -> bool:
         status = told.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
         return status >= 500 or code_of(error) in _AGAIN or _contended(error)
     return type(error).__name__ not in {"NoCredentialsError", "PartialCredentialsError", "ParamValidationError"}
-
-
-def _undone(error: BaseException) -> bool:
-    """Whether the error says that nothing was written: AWS refused, and did not merely fail."""
-    told = _told(error)
-    return bool(told) and told.get("ResponseMetadata", {}).get("HTTPStatusCode", 500) < 500
 
 
 def _contended(error: BaseException) -> bool:

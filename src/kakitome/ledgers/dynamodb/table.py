@@ -160,7 +160,7 @@ class Table:
         """
         assert 0 < len(writes) <= TRANSACTION
         asked = [transacted(write, self.name, token) for write in writes]
-        told = {"ReturnConsumedCapacity": "INDEXES", "ClientRequestToken": _request_token(token)}
+        told = {"ReturnConsumedCapacity": "INDEXES", "ClientRequestToken": _request_token(token, asked)}
         try:
             await self.line.ask("transact_write_items", self.meter, TransactItems=asked, **told)
         except Refusal as refusal:
@@ -237,9 +237,9 @@ async def _each(asked: Sequence[_Asked], ask: Callable[[_Asked], Awaitable[_Answ
     return [answer for answer in answers if not isinstance(answer, BaseException)]
 
 
-def _request_token(token: bytes) -> str:
-    """AWS takes up to 36 characters."""
-    return hashlib.sha256(token).hexdigest()[:36]
+def _request_token(token: bytes, asked: object) -> str:
+    """AWS takes up to 36 characters, and one token for one request: a call may make several transactions."""
+    return hashlib.sha256(token + repr(asked).encode()).hexdigest()[:36]
 
 
 def _throttled(done: str, table: str, left: int) -> LedgerUnavailable:
