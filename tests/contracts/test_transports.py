@@ -19,7 +19,7 @@ from kakitome.ports.transport import Parcel, Transport, Wire
 from kakitome.testing.parcels import FarSide, ScriptedWire
 from kakitome.testing.providers import ProviderContract
 from kakitome.testing.transports import TransportContract
-from kakitome.transports import aws_endpoint, http_line
+from kakitome.transports import http_endpoint, http_line
 from kakitome.transports.aws_credentials import AwsCredentials
 from kakitome.transports.http_line import Connection
 from kakitome.transports.outbox import OutboxTransport
@@ -186,7 +186,7 @@ class TestSesApi(ProviderContract):
             self._opened += 1
             return await connect(*arguments)
 
-        monkeypatch.setattr(aws_endpoint, "connect", counting)
+        monkeypatch.setattr(http_endpoint, "connect", counting)
 
     def _to(self, endpoint: str, places: int = 4, timeout: float = 10.0) -> Transport:
         settings = SesSettings(region="us-east-1", endpoint=endpoint, connections=places, timeout=timeout)
@@ -230,7 +230,7 @@ class TestSendGrid(ProviderContract):
             self._opened += 1
             return await connect(*arguments)
 
-        monkeypatch.setattr(aws_endpoint, "connect", counting)
+        monkeypatch.setattr(http_endpoint, "connect", counting)
 
     def _to(self, endpoint: str, places: int = 4, timeout: float = 10.0, key: str = PASSWORD) -> Transport:
         settings = SendGridSettings(

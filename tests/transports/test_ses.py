@@ -29,7 +29,7 @@ from kakitome.core.outcome import (
 )
 from kakitome.hosts.clock import SystemClock
 from kakitome.testing.parcels import SENDER, ScriptedWire, outcomes, parcel, parcels
-from kakitome.transports import aws_endpoint
+from kakitome.transports import http_endpoint
 from kakitome.transports.http_line import Connection, connect
 from kakitome.transports.ses import SesSettings, SesTransport
 from kakitome_simulator.pytest_plugin import running
@@ -218,7 +218,7 @@ def test_a_connection_that_dies_before_the_turn_is_replaced(monkeypatch: pytest.
 
     peers: list[asyncio.StreamWriter] = []
     server, wire = Scripted(answer()), UntilItDies()
-    monkeypatch.setattr(aws_endpoint, "connect", noted)
+    monkeypatch.setattr(http_endpoint, "connect", noted)
     (outcome,) = asyncio.run(batch())
     assert isinstance(outcome, Accepted)
     assert wire.questions(0) == ["ready", "turn", "turn", "begin"]

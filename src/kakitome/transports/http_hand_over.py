@@ -15,7 +15,7 @@ import msgspec
 from kakitome.core.outcome import Outcome, Unavailability, Unavailable, Uncertain
 from kakitome.core.reply import Reply
 from kakitome.ports.clock import Clock
-from kakitome.transports.aws_endpoint import Endpoint
+from kakitome.transports.http_endpoint import Endpoint
 from kakitome.transports.http_line import Answer, Connection, Exchange, NoAnswer
 from kakitome.transports.lines import WITHDRAWN
 from kakitome.transports.opening import Unreached

@@ -22,7 +22,7 @@ from kakitome.core.outcome import Outcome, Released, Unavailability, Unavailable
 from kakitome.core.reply import Reply
 from kakitome.ports.clock import Clock
 from kakitome.ports.transport import Capabilities, Parcel, Wire
-from kakitome.transports.aws_endpoint import Endpoint
+from kakitome.transports.http_endpoint import Endpoint
 from kakitome.transports.http_hand_over import Heard, HttpLine
 from kakitome.transports.http_line import Answer, Exchange
 from kakitome.transports.lines import WITHDRAWN, Lines

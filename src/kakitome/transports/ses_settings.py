@@ -6,7 +6,7 @@ from typing import Final
 
 import msgspec
 
-from kakitome.transports.aws_endpoint import Endpoint
+from kakitome.transports.http_endpoint import Endpoint
 
 ENDPOINT: Final = "https://email.{region}.amazonaws.com"
 ANSWER_TIMEOUT: Final = 60.0  # seconds; SES answers within one, and a doubt too many costs more than waiting

@@ -1,4 +1,4 @@
-"""Where an API of AWS is spoken to."""
+"""Where an API over HTTP is spoken to, AWS's or another."""
 
 from __future__ import annotations
 
