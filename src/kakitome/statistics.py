@@ -61,7 +61,9 @@ async def quotas(ledger: Ledger, lanes: Iterable[Lane], followed: Mapping[str, F
 async def _quota(account: str, lanes: Sequence[Lane], asked: Followed | None, ours: int) -> Quota:
     known: AccountLimits | None = None
     unread = (
-        "" if asked else f"The provider of {lanes[0].name} has nobody who could be asked, or its limits are set here."
+        ""
+        if asked
+        else f"Nobody is asked: the provider of {lanes[0].name} tells no limits, or they are set in the configuration."
     )
     if asked is not None:
         try:

@@ -121,7 +121,7 @@ def test_431_of_200_leave_nothing(here: Terminal, far: Remote) -> None:
 def test_lanes_that_cannot_be_asked_say_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """A folder has nobody to ask, and a provider that is away is an answer, too."""
     [folder] = Terminal(tmp_path, capsys).json("quota")["accounts"]
-    assert folder["maximum"] is None and "nobody who could be asked" in folder["why_not"]
+    assert folder["maximum"] is None and "Nobody is asked" in folder["why_not"]
     [away] = Terminal(tmp_path, capsys, LANE.format("127.0.0.1:9")).json("quota")["accounts"]
     assert (away["remaining"], away["read_at"]) == (None, None) and "cannot be read" in away["why_not"]
 

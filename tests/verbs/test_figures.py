@@ -96,7 +96,7 @@ def test_who_cannot_be_asked_says_so() -> None:
     """And nothing is invented: neither a sandbox nor a maximum nor a time."""
     silent, nobody = quota(Followed(source=Saying())), quota(None)
     assert silent.unread.startswith("Nobody answers.")
-    assert "nobody who could be asked" in nobody.unread
+    assert "Nobody is asked" in nobody.unread
     for found in (silent, nobody):
         assert (found.maximum, found.remaining, found.sandbox, found.read_at) == (None, None, None, None)
 
