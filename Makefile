@@ -47,9 +47,9 @@ clean:
 
 # `lock` needs uv; nothing else does.
 lock:
-	uv pip compile pyproject.toml --extra server --universal --python-version 3.11 --generate-hashes \
+	uv pip compile pyproject.toml --extra server --extra aws --extra redis --universal --python-version 3.11 --generate-hashes \
 	  --no-emit-index-url --no-emit-find-links --no-header -q -o requirements/server.txt
-	uv pip compile pyproject.toml --extra server --extra dev --universal --python-version 3.11 --generate-hashes \
+	uv pip compile pyproject.toml --extra server --extra aws --extra redis --extra dev --universal --python-version 3.11 --generate-hashes \
 	  --no-emit-index-url --no-emit-find-links --no-header -q -o requirements/dev.txt
 
 .venv/server: requirements/server.txt requirements/build.txt pyproject.toml

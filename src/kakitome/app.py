@@ -16,6 +16,7 @@ from kakitome import canary, guard
 from kakitome.accept import Desk
 from kakitome.alerting import watch_of
 from kakitome.allowance import Followed
+from kakitome.bells import queue_of
 from kakitome.bounces import bounce_doors
 from kakitome.campaign import Office
 from kakitome.config import Config, LaneTable, milliseconds, paces_of
@@ -35,8 +36,8 @@ from kakitome.ledgers.sqlite.ledger import SqliteLedger
 from kakitome.mailing import Mailing
 from kakitome.ports.clock import Clock
 from kakitome.ports.figures import PointsSource
+from kakitome.ports.queue import Queue
 from kakitome.ports.transport import Transport
-from kakitome.queues.embedded import EmbeddedQueue
 from kakitome.rendering.renderer import TemplateRenderer
 from kakitome.rendering.stationery import Stationery
 from kakitome.unsubscribe import Exit
@@ -56,7 +57,7 @@ class Instance:
 
     config: Config
     ledger: SqliteLedger
-    queue: EmbeddedQueue
+    queue: Queue
     host: LocalHost
     clock: Clock
     renderer: TemplateRenderer
@@ -193,8 +194,7 @@ async def opened(config: Config, clock: Clock | None = None, step: Step = _no_st
     """Open everything that the configuration names, and close it at the end."""
     sys.setswitchinterval(0.0001)  # the ledger's thread must not wait 5 ms for a busy event loop
     path = _ledger_path(config)
-    if config.queue.url != "embedded:":
-        raise ConfigurationError(f"queue.url = {config.queue.url!r} is not known to this version.", "Use embedded:.")
+    queue = queue_of(config)
     table = config.suppression
     window = milliseconds(table.transient_window, "suppression.transient_window")
     ledger = SqliteLedger(path, TransientLimit(table.transient_limit, window))
@@ -204,7 +204,7 @@ async def opened(config: Config, clock: Clock | None = None, step: Step = _no_st
         yield Instance(
             config=config,
             ledger=ledger,
-            queue=EmbeddedQueue(),
+            queue=queue,
             host=LocalHost(path.parent / "workers"),
             clock=clock or SystemClock(),
             renderer=TemplateRenderer(ledger.templates, ledger.messages, stationery),
@@ -215,4 +215,5 @@ async def opened(config: Config, clock: Clock | None = None, step: Step = _no_st
             stationery=stationery,
         )
     finally:
+        await queue.close()
         await ledger.close()

@@ -1,4 +1,4 @@
-"""What nobody else does: the claims of dead workers, expiry, doubts.
+"""What nobody else does: the claims of dead workers, expiry, doubts, and the bell for work that became due.
 
 Every part is bounded, repeats harmlessly, and may run in many processes at once.
 """
@@ -16,6 +16,7 @@ from kakitome.core.lifecycle import OPEN, Cause
 from kakitome.ports.clock import Clock
 from kakitome.ports.ledger import Ledger
 from kakitome.ports.messages import Doubt
+from kakitome.ports.queue import Queue
 from kakitome.ports.workers import Hosts, Reaped
 
 MOST = 1_000
@@ -53,6 +54,13 @@ async def sweep(ledger: Ledger, lanes: Mapping[str, Lane], clock: Clock) -> set[
             silent.add(doubt.lane)
     await _close_campaigns(ledger, now)
     return silent
+
+
+async def ring(ledger: Ledger, queue: Queue, clock: Clock) -> None:
+    """One ring for each bell that has a run with due work: what a lost ticket told of, or what only time made due.
+    Never message by message, nor run by run: whoever hears it asks the ledger for all of them."""
+    for bell in sorted({run.policy.kind.value for run in await ledger.runnable.runnable(clock.now())}):
+        await queue.ring(bell)
 
 
 async def _close_campaigns(ledger: Ledger, now: int) -> None:

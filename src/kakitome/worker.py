@@ -27,11 +27,10 @@ from kakitome.ports.accounts import Pace
 from kakitome.ports.queue import Queue
 from kakitome.ports.transport import Transport
 from kakitome.ports.workers import Hosts
-from kakitome.sweep import reap, sweep
+from kakitome.sweep import reap, ring, sweep
 
 log = logging.getLogger("kakitome.worker")
 
-IDLE = 0.25  # seconds between looks when nobody rings: other processes' bells are not heard here
 BEAT = 1.0
 PATIENCE = 2.0  # seconds for the answers to a batch, of which the last slot is at most one second away
 MOST_ROUNDS = 8  # at the same time, in each loop
@@ -151,7 +150,7 @@ class Worker:
         return task.result() if task.done() else 1
 
     async def _rest(self, kind: Kind) -> None:
-        await _first(self._queue.wait(kind.value, IDLE), self._stop.wait())
+        await _first(self._queue.wait(kind.value, self._queue.idle), self._stop.wait())
 
     async def _round(self, kind: Kind, transports: dict[str, Transport]) -> int:
         """One batch of each run that has due work. What one run meets does not hold the others up."""
@@ -193,14 +192,18 @@ class Worker:
         return batch
 
     async def _sweep(self) -> None:
-        """Heartbeat, dead workers, doubts, canaries. The heartbeat is the last thing to go."""
-        hands, nothing = self._hands, set[str]()
+        """Heartbeat, dead workers, doubts, canaries, bells. The heartbeat is the last thing to go."""
+        hands, nothing, ringing = self._hands, set[str](), -inf
         while True:
             await _tried(hands.ledger.workers.beat(hands.worker, hands.clock.now()), None)
             await _tried(reap(hands.ledger, self._hosts, hands.clock, hands.step), None)
             silent = await _tried(sweep(hands.ledger, self._lanes, hands.clock), nothing)
             if self._canaries is not None:
                 await _tried(self._canaries.fly(silent), None)
+            now = hands.clock.monotonic()
+            if now >= ringing + self._queue.idle:  # it costs what a worker's look costs
+                ringing = now
+                await _tried(ring(hands.ledger, self._queue, hands.clock), None)
             await hands.clock.sleep(BEAT)
 
 

@@ -443,6 +443,8 @@ def test_a_bell_that_does_not_work_does_not_unsay_what_was_taken() -> None:
         shop = Workshop()
 
         class Broken:
+            idle = 1.0
+
             async def ring(self, bell: str) -> None:
                 raise ConnectionError("The queue is gone.")
 

@@ -6,12 +6,14 @@ checks      what makes no sense together
 accounts    which account a lane leads into, and whether it can be asked for its limits
 mailing     what a list needs, and whether mail leaves this machine
 pacing      which recipients' domains have a pace of their own
+queue       where the doorbell is
 values      durations, places, secrets
 """
 
 from kakitome.config.accounts import account_of, asks
 from kakitome.config.mailing import public_url, stays_here
 from kakitome.config.pacing import paces_of
+from kakitome.config.queue import place_of
 from kakitome.config.reading import load
 from kakitome.config.tables import (
     AccountTable,
@@ -52,6 +54,7 @@ __all__ = [
     "load",
     "milliseconds",
     "paces_of",
+    "place_of",
     "public_url",
     "secret",
     "stays_here",

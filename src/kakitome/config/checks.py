@@ -8,6 +8,7 @@ import re
 from kakitome.config.accounts import account_of, asks
 from kakitome.config.mailing import check_mailing, host_of, stays_here
 from kakitome.config.pacing import paces_of
+from kakitome.config.queue import check_queue
 from kakitome.config.sendgrid import check_sendgrid, check_sendgrid_events
 from kakitome.config.tables import AccountTable, Config, EventsTable, LaneTable, Table
 from kakitome.config.values import is_loopback, is_safe, milliseconds
@@ -38,6 +39,7 @@ def checked(config: Config) -> Config:
         if stream.owner is not None and stream.owner not in config.owners:
             what = f"streams.{name}.owner names {stream.owner!r}, which no [owners.…] defines."
             raise ConfigurationError(what, key=f"streams.{name}.owner")
+    check_queue(config.queue)
     _check_events(config.events)
     check_sendgrid_events(config.events)
     if config.events.trust == "simulator":
