@@ -1,0 +1,102 @@
+"""Who may do what: one list of statements for each function, and nothing by wildcard without a reason in `WHOLE`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_kms as kms
+
+from kakitome.ledgers.dynamodb import schema
+from kakitome_infra.events import Events
+from kakitome_infra.parameters import Parameters
+from kakitome_infra.sending import Sending
+from kakitome_infra.storage import Storage
+
+WHOLE = {
+    "ses:GetAccount": "has no resource: an account's quota",
+    "dynamodb:ListStreams": "has no resource, and Lambda asks for it before it reads a stream",
+    "logs:CreateLogDelivery": "log deliveries have no resource; asked of Step Functions",
+    "logs:GetLogDelivery": "as above",
+    "logs:UpdateLogDelivery": "as above",
+    "logs:DeleteLogDelivery": "as above",
+    "logs:ListLogDeliveries": "as above",
+    "logs:PutResourcePolicy": "as above",
+    "logs:DescribeResourcePolicies": "as above",
+    "logs:DescribeLogGroups": "as above",
+}
+"""Actions that may stand beside the resource `*`, with the reason. *Service Authorization Reference*."""
+
+READ = ("GetItem", "BatchGetItem", "Query")
+WRITE = ("PutItem", "UpdateItem", "DeleteItem", "ConditionCheckItem")  # a transaction is allowed by its parts
+
+
+def allow(actions: Sequence[str], *resources: str, **conditions: object) -> iam.PolicyStatement:
+    return iam.PolicyStatement(actions=list(actions), resources=list(resources), conditions=conditions)
+
+
+class Grants:
+    """Statements by what a function is for. `key`: what is encrypted with it must be readable, too."""
+
+    def __init__(
+        self, parameters: Parameters, storage: Storage, sending: Sending, events: Events, key: kms.IKey | None
+    ) -> None:
+        self._parameters, self._storage, self._sending, self._events = parameters, storage, sending, events
+        self._key = key
+
+    def plan(self) -> list[iam.PolicyStatement]:
+        return [*self._ledger(), self._list(), *self._encrypted()]
+
+    def child(self) -> list[iam.PolicyStatement]:
+        return [*self._ledger(), self._list(), *self._send(), self._ring(), *self._encrypted()]
+
+    def finish(self) -> list[iam.PolicyStatement]:
+        return [*self._ledger(), self._ring(), *self._encrypted()]
+
+    def worker(self) -> list[iam.PolicyStatement]:
+        queues = (self._sending.bulk.queue_arn, self._sending.transactional.queue_arn)
+        return [*self._ledger(), self._list(), *self._send(), self._ring(), _receive(*queues), *self._encrypted()]
+
+    def events(self) -> list[iam.PolicyStatement]:
+        return [*self._ledger(), _receive(self._events.queue.queue_arn), *self._encrypted()]
+
+    def sweep(self) -> list[iam.PolicyStatement]:
+        return [*self._ledger(), self._ring(), allow(["ses:GetAccount"], "*"), *self._encrypted()]
+
+    def api(self) -> list[iam.PolicyStatement]:
+        return [*self._ledger(), self._ring(), *self._encrypted()]
+
+    def feed(self) -> list[iam.PolicyStatement]:
+        stream = self._storage.ledger.table_stream_arn
+        assert stream is not None
+        read = ["dynamodb:DescribeStream", "dynamodb:GetRecords", "dynamodb:GetShardIterator"]
+        listed = allow(["dynamodb:ListStreams"], "*")
+        return [allow(read, stream), listed, *self._ledger(), *self._encrypted()]
+
+    def _ledger(self) -> list[iam.PolicyStatement]:
+        """No Scan: an index answers, or the question is not asked."""
+        table = self._storage.ledger.table_arn
+        indexes = [f"{table}/index/{name}" for name in schema.INDEXES]
+        own = allow([f"dynamodb:{action}" for action in (*READ, *WRITE)], table)
+        return [own, allow(["dynamodb:Query"], *indexes)]
+
+    def _list(self) -> iam.PolicyStatement:
+        return allow(["s3:GetObject", "s3:GetObjectVersion"], self._storage.bucket.arn_for_objects("*"))
+
+    def _ring(self) -> iam.PolicyStatement:
+        queues = (self._sending.bulk.queue_arn, self._sending.transactional.queue_arn)
+        return allow(["sqs:SendMessage", "sqs:GetQueueUrl"], *queues)
+
+    def _send(self) -> list[iam.PolicyStatement]:
+        """By our identities and with our configuration set, or not at all."""
+        verbs = ["ses:SendEmail", "ses:SendRawEmail", "ses:SendBulkEmail"]
+        send = [allow(verbs, *self._sending.identities, self._sending.set_arn)] if self._sending.identities else []
+        return [*send, allow(["ses:GetAccount"], "*")]
+
+    def _encrypted(self) -> list[iam.PolicyStatement]:
+        return [allow(["kms:Decrypt", "kms:GenerateDataKey"], self._key.key_arn)] if self._key else []
+
+
+def _receive(*queues: str) -> iam.PolicyStatement:
+    verbs = ("ReceiveMessage", "DeleteMessage", "ChangeMessageVisibility", "GetQueueAttributes")
+    return allow([f"sqs:{verb}" for verb in verbs], *queues)
