@@ -12,14 +12,13 @@ from __future__ import annotations
 import logging
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass
 from math import inf
 
 import msgspec
 
 from kakitome.core import decide
 from kakitome.core.errors import LedgerUnavailable
-from kakitome.core.ids import MessageId, message_text
+from kakitome.core.ids import message_text
 from kakitome.core.lane import Lane, is_canary
 from kakitome.core.message import Claimed, Run, Settlement
 from kakitome.core.outcome import Outcome, Released
@@ -28,6 +27,7 @@ from kakitome.hands import Hands
 from kakitome.packing import packed
 from kakitome.ports.accounts import Limits, Pace, Wanted
 from kakitome.ports.transport import Parcel, Transport
+from kakitome.supply import Batch, Due, Supply
 from kakitome.wire import More, Permission
 
 log = logging.getLogger("kakitome.deliver")
@@ -37,25 +37,19 @@ PROBE_LASTS = 60_000  # ms; so long the others wait for the mail that tries whet
 SETTLE_EVERY = {Kind.TRANSACTIONAL: 0.05, Kind.BULK: 1.0}  # seconds; until then the marks know the replies
 
 
-@dataclass(frozen=True, slots=True)
-class Batch:
-    """What came of one look: how many messages were claimed, and where nothing could be, when to look again and why."""
-
-    claimed: int
-    until: int = 0
-    reason: str = ""
-
-
-async def deliver(run: Run, lane: Lane, transport: Transport, hands: Hands, pace: Pace | None = None) -> Batch:
-    """Take one batch of the run through the lane, to its last settlement. `pace` is that of the recipients' domains:
-    one batch has only mails of one pace."""
+async def deliver(
+    run: Run, lane: Lane, transport: Transport, hands: Hands, pace: Pace | None = None, supply: Supply | None = None
+) -> Batch:
+    """Take one batch of the run through the lane, to its last settlement: what is due, or what `supply` has. `pace` is
+    that of the recipients' domains: one batch has only mails of one pace."""
     ledger, clock, step = hands.ledger, hands.clock, hands.step
-    ids, kept_off = await _due(run, lane, _most(run, transport), pace, hands)
-    if not ids:
-        return kept_off
+    supply = supply or Due(run, hands, pace)
+    count, nothing = await supply.look(lane, _most(run, transport))
+    if not count:
+        return nothing
     # Each span is taken from both clocks at one moment: a wall clock that jumps later moves no slot and no lease.
     asked_at, asked = clock.monotonic(), clock.now()
-    wanted = _wanted(run, lane, transport, len(ids), pace)
+    wanted = _wanted(run, lane, transport, count, pace)
     grant = await ledger.accounts.slots(wanted, asked)
     if not grant.count:
         return Batch(0, grant.until, grant.reason)
@@ -65,7 +59,7 @@ async def deliver(run: Run, lane: Lane, transport: Transport, hands: Hands, pace
     step("before_claim")
     claimed_at, now = clock.monotonic(), clock.now()
     lease = int(1000 * max(0.0, slots[-1] - claimed_at)) + lane.timeout + lane.margin
-    claims = await ledger.messages.claim(ids[: grant.count], hands.worker, lane.name, now + lease, now)
+    claims = await supply.claim(lane, grant.count, now + lease, now)
     step("after_claim")
     times, lease_ends, more = slots if grant.spacing else None, claimed_at + lease / 1000, _more(wanted, asked, hands)
     wire = Permission(times, lease_ends, lane, hands, more, grant.probe, grant.group)
@@ -76,22 +70,6 @@ async def deliver(run: Run, lane: Lane, transport: Transport, hands: Hands, pace
     if lane.quota is not None and wire.begun < grant.count:
         await ledger.accounts.give_back(lane.account, grant.count - wire.begun, asked)
     return Batch(len(claims))
-
-
-async def _due(run: Run, lane: Lane, n: int, pace: Pace | None, hands: Hands) -> tuple[list[MessageId], Batch]:
-    """What may go through this lane now; and where that is nothing, whether some may go through another one."""
-    now, clock = hands.clock.now(), hands.clock
-    if (whole := hands.blame.campaign_kept_off(lane.name, run.id, clock.monotonic())) is not None:
-        return [], _refused([whole], hands)
-    kept_off = hands.blame.kept_off(lane.name, clock.monotonic())
-    due = await hands.ledger.messages.due(run.id, n + len(kept_off), now, pace.name if pace else "")
-    ends = [kept_off[id] for id in due if id in kept_off]
-    return [id for id in due if id not in kept_off][:n], _refused(ends, hands) if ends else Batch(0)
-
-
-def _refused(ends: Sequence[float], hands: Hands) -> Batch:
-    until = hands.clock.now() + int(1000 * (min(ends) - hands.clock.monotonic())) + 1
-    return Batch(0, until, "refused")
 
 
 def _wanted(run: Run, lane: Lane, transport: Transport, count: int, pace: Pace | None) -> Wanted:

@@ -21,12 +21,13 @@ from kakitome.core.ids import RunId
 from kakitome.core.lane import Lane, is_canary
 from kakitome.core.message import Run
 from kakitome.core.policy import Kind
-from kakitome.deliver import Batch, deliver
+from kakitome.deliver import deliver
 from kakitome.hands import Hands
 from kakitome.ports.accounts import Pace
 from kakitome.ports.queue import Queue
 from kakitome.ports.transport import Transport
 from kakitome.ports.workers import Hosts
+from kakitome.supply import Batch
 from kakitome.sweep import reap, ring, sweep
 
 log = logging.getLogger("kakitome.worker")

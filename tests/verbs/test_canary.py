@@ -18,9 +18,10 @@ from kakitome.core.lane import canary_stream
 from kakitome.core.lifecycle import State
 from kakitome.core.message import MessageView
 from kakitome.core.outcome import Accepted, Unavailability, Unavailable, Uncertain
-from kakitome.deliver import Batch, deliver
+from kakitome.deliver import deliver
 from kakitome.lanes import canaries_of
 from kakitome.ports.reads import Search
+from kakitome.supply import Batch
 from kakitome.sweep import sweep
 
 TRIED = msgspec.structs.replace(LANE, canary=True)

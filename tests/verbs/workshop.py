@@ -24,7 +24,7 @@ from kakitome.core.message import Admitted, AttemptView, Claimed, Entry, Message
 from kakitome.core.outcome import Accepted, Outcome, Released
 from kakitome.core.policy import Policy
 from kakitome.core.submission import MessageRequest
-from kakitome.deliver import Batch, deliver
+from kakitome.deliver import deliver
 from kakitome.hands import Hands
 from kakitome.ledgers.memory.ledger import MemoryLedger
 from kakitome.ports.records import Suppression
@@ -32,6 +32,7 @@ from kakitome.ports.transport import Capabilities, Parcel, Wire
 from kakitome.ports.workers import Mark, MarkKind
 from kakitome.queues.embedded import EmbeddedQueue
 from kakitome.rendering.renderer import TemplateRenderer
+from kakitome.supply import Batch
 
 START = 1_800_000_000_000
 SECOND, MINUTE, HOUR, DAY = 1_000, 60_000, 3_600_000, 86_400_000
