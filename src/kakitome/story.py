@@ -95,7 +95,7 @@ def words(moment: Moment) -> Iterator[tuple[datetime, str]]:
             if moment.outcome is not None and moment.ended is not None:
                 yield moment.ended, _ended(moment, moment.outcome)
         case Happening():
-            kind = " ".join(filter(None, (moment.permanence, moment.event.replace("_", " "))))
+            kind = moment.event.replace("_", " ") + (f" ({moment.permanence})" if moment.permanence else "")
             yield moment.at, f"{moment.provider}: {kind}" + (f": {moment.diagnostic}" if moment.diagnostic else "")
         case _:
             said = _DECISIONS.get(moment.cause, moment.cause.replace("_", " "))

@@ -81,7 +81,7 @@ def test_a_permanent_bounce(sending: Terminal, provider: Remote) -> None:
     assert "permanent" in told["reason"] and "550 5.1.1 user unknown" in told["reason"]
     assert [s["reason"] for s in told["suppressions"]] == ["bounce"]
     assert any("kakitome suppression remove" in one for one in told["advice"])
-    assert any("550 5.1.1" in line["what"] for line in told["history"])
+    assert any(line["what"].endswith("bounced (permanent): smtp; 550 5.1.1 user unknown") for line in told["history"])
     said = sending.run("explain", READER)
     assert said.code == 0 and "what to do" in said.out
 

@@ -39,13 +39,26 @@ def test_an_alert_says_what_a_person_must_know() -> None:
         "412 wait in stream booking",
         "Hotel & Spa (ask Sato)",
         "2027-01-15 08:00 UTC (10 min ago)",
-        "the provider. The lane ses is stopped since 2027-01-15 08:00 UTC: refused connection.",
+        "the provider. The lane ses has been stopped since 2027-01-15 08:00 UTC: refused connection.",
         "nobody <!channel> listens",
         "Nothing is lost",
         "kakitome lane resume lane:ses --config /etc/kakitome.toml",
     ):
         assert part in said, said
     assert "\n" not in line(wording(OUTAGE, "raised", OWNERS))
+
+
+def test_an_account_that_is_stopped_is_named_once() -> None:
+    """A lane is named with its account, an account alone."""
+    account = Stopped("account:ses-tokyo", "ses-tokyo", "suspended", T)
+    for stopped, title in (
+        ((SES,), "Stopped: lane ses (account ses-tokyo)"),
+        ((account,), "Stopped: account ses-tokyo"),
+        ((SES, account), "Stopped: lane ses, account ses-tokyo (account ses-tokyo)"),
+    ):
+        facts = Facts(causes=("ses-tokyo",), stopped=stopped)
+        alert = Alert(id=8, key="lane:ses-tokyo", kind=Kind.LANE, level=Level.ALARM, since=T, raised=T, facts=facts)
+        assert wording(alert, "raised", OWNERS).title == title
 
 
 def test_an_end_says_how_long_and_how_many() -> None:

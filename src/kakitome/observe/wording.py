@@ -102,7 +102,8 @@ def cause(facts: Facts) -> str:
 
 
 def _gate(gate: Stopped) -> str:
-    since = f"The {gate.gate.replace(':', ' ')} is stopped since {moment(gate.since)}: {gate.reason.replace('_', ' ')}."
+    gone = f"The {gate.gate.replace(':', ' ')} has been stopped since {moment(gate.since)}"
+    since = f"{gone}: {gate.reason.replace('_', ' ')}."
     return f"{since} Its last answer: {gate.detail}" if gate.detail else since
 
 
@@ -131,6 +132,7 @@ def _lane(alert: Alert, over: bool) -> Text:
         return Text(f"Over: the account {account} sends again", (("It lasted", lasted),))
     gates = alert.facts.stopped
     names = ", ".join(gate.gate.replace(":", " ") for gate in gates)
+    of = "" if names == f"account {account}" else f" (account {account})"
     told = (
         ("Why", " ".join(_gate(gate) for gate in gates)),
         ("Who mends it", "a person" if any(gate.person for gate in gates) else "the provider; it is tried by itself"),
@@ -138,7 +140,7 @@ def _lane(alert: Alert, over: bool) -> Text:
     )
     press = ("kakitome lane list", *(f"kakitome lane resume {gate.gate}" for gate in gates))
     quiet = "For information: " if alert.level is Level.INFORMATION else ""
-    return Text(f"{quiet}Stopped: {names} (account {account})", told, press)
+    return Text(f"{quiet}Stopped: {names}{of}", told, press)
 
 
 def _dead(alert: Alert, over: bool) -> Text:
