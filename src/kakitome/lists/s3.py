@@ -60,6 +60,7 @@ class S3Object(msgspec.Struct, frozen=True, kw_only=True):
             at, length = at + len(part), PART
             for begin in range(0, len(part), CHUNK):
                 yield bytes(part[begin : begin + CHUNK])
+            del part  # before the next one is fetched
 
     def _part(self, begin: int, end: int) -> bytearray:
         part = bytearray()
