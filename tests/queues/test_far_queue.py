@@ -149,7 +149,7 @@ def test_a_busy_worker_takes_no_ring_away() -> None:
 def test_all_who_wait_share_one_look() -> None:
     """However often a worker's own look ends: each look of the line's is paid for."""
 
-    async def body(queue: FarQueue, wire: Wire, _: Pauses) -> None:
+    async def body(queue: FarQueue, wire: Wire, pauses: Pauses) -> None:
         for _ in range(3):
             both = [asyncio.create_task(queue.wait("bulk", 0)) for _ in range(2)]
             assert await asyncio.gather(*both) == [False, False]

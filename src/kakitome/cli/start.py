@@ -82,7 +82,9 @@ async def _prepared(instance: Instance, args: Namespace, out: Out, interruption:
     heard()
     run = run or await open_run(name, args.stream, policy, version, _pinned(reader, path), instance.office())
     run = await _imported(instance, reader, run, args, heard)
-    return await ledger.runs.move(run.id, "running", session.who(args), instance.clock.now())
+    run = await ledger.runs.move(run.id, "running", session.who(args), instance.clock.now())
+    await instance.queue.ring(policy.kind.value)
+    return run
 
 
 def _pinned(reader: ListFile, rejects: Path) -> dict[str, str]:
