@@ -52,7 +52,9 @@ class Meter:
         told = answer.get("ConsumedCapacity") or ()
         for consumed in [told] if isinstance(told, Mapping) else told:
             indexes = consumed.get("GlobalSecondaryIndexes") or {}
-            for name, part in indexes.items():
-                self.units[operation, name] += part.get("CapacityUnits") or 0.0
-            whole = consumed.get("Table") or consumed  # without INDEXES there is only the sum
-            self.units[operation, "table"] += whole.get("CapacityUnits") or 0.0
+            apart = {name: part.get("CapacityUnits") or 0.0 for name, part in indexes.items()}
+            for name, units in apart.items():
+                self.units[operation, name] += units
+            # A transaction's answer may have the sum without the table's part of it.
+            rest = (consumed.get("CapacityUnits") or 0.0) - sum(apart.values())
+            self.units[operation, "table"] += (consumed.get("Table") or {}).get("CapacityUnits", rest)
