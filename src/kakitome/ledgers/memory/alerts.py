@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import builtins
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 
 import msgspec
 
@@ -13,7 +12,7 @@ from kakitome.core.ids import RunId
 from kakitome.core.lifecycle import State
 from kakitome.core.message import Run
 from kakitome.core.policy import Kind
-from kakitome.ledgers.memory.book import Book, Message
+from kakitome.ledgers.memory.book import Book, Message, TellingBook
 from kakitome.ports.alerts import BEGINNING, GOING, TAKEN, TELLING, Count, News, Sight, Telling
 from kakitome.ports.workers import HEARTBEAT_LIMIT
 
@@ -99,28 +98,18 @@ def _waits(m: Message, now: int) -> bool:
     return m.state is State.QUEUED and (m.due <= now or m.first_claimed is not None)
 
 
-@dataclass
-class _Telling:
-    alert: int
-    part: str
-    channel: str
-    until: int
-    tries: int = 0
-    told: int | None = None
-
-
 class MemoryAlerts:
     def __init__(self, book: Book) -> None:
         self._book = book
-        self._alerts: dict[int, Alert] = {}
-        self._tellings: list[_Telling] = []
 
     async def raise_(self, finding: Finding, channels: Sequence[str], seen: int, now: int) -> Alert | None:
-        of_key = [a for a in self._alerts.values() if a.key == finding.key]
+        of_key = [a for a in self._book.alerts.values() if a.key == finding.key]
         if any(a.ended is None or not finding.lasting or a.ended >= seen for a in of_key):
             return None
+        if finding.key in self._book.told_once:
+            return None
         alert = Alert(
-            id=len(self._alerts) + 1,
+            id=max(self._book.alerts, default=0) + 1,
             key=finding.key,
             kind=finding.kind,
             level=finding.level,
@@ -129,13 +118,13 @@ class MemoryAlerts:
             ended=None if finding.lasting else now,
             facts=finding.facts,
         )
-        self._alerts[alert.id] = alert
+        self._book.alerts[alert.id] = alert
         self._to_tell(alert.id, "raised", channels, now)
         self._book.enter(now, "alert_raised", alert=alert.id, key=alert.key, level=alert.level)
         return self._view(alert)
 
     def _to_tell(self, alert: int, part: str, channels: Sequence[str], now: int) -> None:
-        self._tellings += [_Telling(alert, part, channel, now) for channel in channels]
+        self._book.tellings += [TellingBook(alert, part, channel, now) for channel in channels]
 
     async def renew(self, id: int, facts: Facts) -> bool:
         return self._change(id, facts, None)
@@ -143,29 +132,29 @@ class MemoryAlerts:
     async def end(self, id: int, facts: Facts, channels: Sequence[str], now: int) -> bool:
         if not self._change(id, facts, now):
             return False
-        self._tellings = [t for t in self._tellings if t.alert != id or t.told is not None]
+        self._book.tellings = [t for t in self._book.tellings if t.alert != id or t.told is not None]
         self._to_tell(id, "ended", channels, now)
-        self._book.enter(now, "alert_ended", alert=id, key=self._alerts[id].key)
+        self._book.enter(now, "alert_ended", alert=id, key=self._book.alerts[id].key)
         return True
 
     def _change(self, id: int, facts: Facts, ended: int | None) -> bool:
-        known = self._alerts.get(id)
+        known = self._book.alerts.get(id)
         if known is None or known.ended is not None:
             return False
-        self._alerts[id] = msgspec.structs.replace(known, facts=facts, ended=ended)
+        self._book.alerts[id] = msgspec.structs.replace(known, facts=facts, ended=ended)
         return True
 
     async def take(self, channels: Sequence[str], n: int, now: int) -> builtins.list[Telling]:
-        free = [t for t in self._tellings if t.told is None and t.until <= now and t.channel in channels]
+        free = [t for t in self._book.tellings if t.told is None and t.until <= now and t.channel in channels]
         taken = sorted(free, key=lambda t: t.until)[:n]
         for one in taken:
             one.until, one.tries = now + TAKEN, one.tries + 1
         taken.sort(key=lambda t: (t.alert, t.part, t.channel))
-        return [Telling(self._view(self._alerts[t.alert]), t.part, t.channel, t.tries) for t in taken]
+        return [Telling(self._view(self._book.alerts[t.alert]), t.part, t.channel, t.tries) for t in taken]
 
     async def told(self, telling: Telling, again: int | None, now: int) -> None:
         mine = (telling.alert.id, telling.part, telling.channel, telling.tries)
-        for one in self._tellings:
+        for one in self._book.tellings:
             if (one.alert, one.part, one.channel, one.tries) == mine and one.told is None:
                 if again is not None:
                     one.until = again
@@ -174,11 +163,11 @@ class MemoryAlerts:
                 self._book.enter(now, "alert_told", alert=one.alert, part=one.part, channel=one.channel)
 
     async def list(self, n: int) -> builtins.list[Alert]:
-        alerts = [self._view(alert) for _, alert in sorted(self._alerts.items())]
+        alerts = [self._view(alert) for _, alert in sorted(self._book.alerts.items())]
         ended = sorted((a for a in alerts if a.ended is not None), key=lambda a: (-(a.ended or 0), -a.id))
         return [a for a in alerts if a.ended is None] + ended[:n]
 
     def _view(self, alert: Alert) -> Alert:
-        of = [(t.part, t.channel, t.told) for t in self._tellings if t.alert == alert.id]
+        of = [(t.part, t.channel, t.told) for t in self._book.tellings if t.alert == alert.id]
         told = sorted(sorted(of, key=lambda t: t[1]), key=lambda t: t[0], reverse=True)
         return msgspec.structs.replace(alert, told=tuple(told))

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import InitVar, dataclass, field
 from typing import Any
 
 import msgspec
 
+from kakitome.core.alert import Alert
+from kakitome.core.delivery import NOTHING, Delivery, fold
+from kakitome.core.engagement import Touch, touch_of
 from kakitome.core.errors import NotFound
 from kakitome.core.event import Event
 from kakitome.core.guard import Verdict
@@ -120,13 +123,20 @@ class RunBook:
 
 @dataclass
 class EventBook:
-    """An event, and the attempt that it belongs to once that is known."""
+    """An event, and the attempt that it belongs to once that is known. `looked`: `touch` is given, and the provider's
+    JSON may be kept elsewhere."""
 
     event: Event
     hash: int | None
     received: int
     message: MessageId | None = None
     fence: Fence | None = None
+    touch: Touch | None = None
+    looked: InitVar[bool] = False
+
+    def __post_init__(self, looked: bool) -> None:
+        if not looked:
+            self.touch = touch_of(self.event)
 
 
 @dataclass
@@ -148,6 +158,26 @@ class PaceBook:
 
     since: int = 0
     spent: float = 0.0
+
+
+@dataclass
+class TellingBook:
+    """A part of an alert for a channel. It is whoever's that took it until `until`."""
+
+    alert: int
+    part: str
+    channel: str
+    until: int
+    tries: int = 0
+    told: int | None = None
+
+
+def heard(events: Iterable[EventBook]) -> Delivery:
+    """What became of a mail, by its events."""
+    folded = NOTHING
+    for kept in events:
+        folded = fold(folded, kept.event)
+    return folded
 
 
 class Book:
@@ -173,6 +203,9 @@ class Book:
         self.suppressions: dict[tuple[int, str], Suppression] = {}
         self.released: dict[tuple[int, str], Released] = {}
         self.events: dict[str, EventBook] = {}
+        self.alerts: dict[int, Alert] = {}
+        self.tellings: list[TellingBook] = []
+        self.told_once: set[str] = set()  # keys of alerts that are not kept any more and must not come again
         self.journal: list[Entry] = []
 
     def next_ids(self, n: int, now: int) -> int:
@@ -211,6 +244,9 @@ class Book:
 
     def of_run(self, run: RunId) -> list[Message]:
         return [m for m in self.messages.values() if m.run == run]
+
+    def about(self, message: MessageId) -> list[EventBook]:
+        return [kept for kept in self.events.values() if kept.message == message]
 
     def known(self, ids: Iterable[MessageId]) -> list[Message]:
         """The messages of these ids, each once, without those that do not exist."""
