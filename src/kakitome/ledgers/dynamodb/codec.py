@@ -10,6 +10,7 @@ from typing import Any
 
 import msgspec
 
+from kakitome.core.engagement import touch_of
 from kakitome.core.event import BounceClass, Event, EventKind, Permanence
 from kakitome.core.guard import Verdict
 from kakitome.core.ids import Fence, MessageId, RunId, SubmissionId
@@ -25,7 +26,7 @@ class StoredEntry(msgspec.Struct, frozen=True, array_like=True, omit_defaults=Tr
     at: int
     kind: str
     data: dict[str, Any] = {}
-    about: int = 0  # 0: the thing it lies with; else the run
+    about: int = 0  # the run; 0: none, or that of the message that it lies with, for an entry of one of many
 
 
 class StoredAttempt(msgspec.Struct, frozen=True, array_like=True, omit_defaults=True):
@@ -41,7 +42,8 @@ class StoredAttempt(msgspec.Struct, frozen=True, array_like=True, omit_defaults=
 
 
 class StoredEvent(msgspec.Struct, frozen=True, array_like=True, omit_defaults=True):
-    """`raw`: which batch of events has it as it came, and where in it."""
+    """`raw`: which batch of events has it as it came, and where in it. `machine`: of an open or click, what its own
+    JSON says of a machine (see `core.engagement.Touch.reason`); None where it is no touch."""
 
     key: str
     kind: EventKind
@@ -60,6 +62,7 @@ class StoredEvent(msgspec.Struct, frozen=True, array_like=True, omit_defaults=Tr
     link: str | None = None
     message: str | None = None
     attempt: str | None = None
+    machine: str | None = None
 
 
 class StoredMessage(msgspec.Struct, frozen=True, array_like=True, omit_defaults=True):
@@ -228,6 +231,7 @@ def stored_event(kept: EventBook, raw: tuple[str, int] | None) -> StoredEvent:
         link=e.link,
         message=e.message,
         attempt=e.attempt,
+        machine=kept.touch.reason if kept.touch else None,
     )
 
 
@@ -249,7 +253,9 @@ def event_book(s: StoredEvent, message: MessageId | None) -> EventBook:
         link=s.link,
     )
     fence = None if s.fence is None else Fence(s.fence)
-    return EventBook(event, s.hash, s.received, message if fence is not None else None, fence)
+    touch = touch_of(event) if s.machine is not None else None
+    touch = msgspec.structs.replace(touch, reason=s.machine) if touch else None
+    return EventBook(event, s.hash, s.received, message if fence is not None else None, fence, touch, looked=True)
 
 
 def pack_run(case: Case) -> bytes:
@@ -281,6 +287,6 @@ def unpack_run(body: bytes) -> Case:
 
 
 def entry_of(e: Entry) -> StoredEntry:
-    """As it lies with its message, or with its run."""
+    """As it lies with its message, or with its run. `about` is 0 for one of many (its `ids` are where it lies)."""
     data = {name: value for name, value in e.data.items() if name != "ids"}
-    return StoredEntry(e.at, e.kind, msgspec.to_builtins(data), e.run or 0)
+    return StoredEntry(e.at, e.kind, msgspec.to_builtins(data), 0 if "ids" in e.data else e.run or 0)

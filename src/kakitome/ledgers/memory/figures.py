@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-from kakitome.core.delivery import NOTHING, fold
-from kakitome.core.engagement import kept, touch_of
+from kakitome.core.engagement import kept
 from kakitome.core.ids import MessageId, RunId
 from kakitome.core.statistics import QUARTER, TOTALS, Cell, LinkFigures, Totals, adds, domain_of, told
-from kakitome.ledgers.memory.book import Book, EventBook
+from kakitome.ledgers.memory.book import Book, EventBook, Message, heard
 from kakitome.ports.figures import Timely
 
 
@@ -17,61 +16,75 @@ class MemoryFigures:
     def __init__(self, book: Book) -> None:
         self._book = book
 
-    def _cells(self, runs: Sequence[RunId]) -> Counter[Cell]:
+    def _messages(self, runs: Sequence[RunId] | None) -> Iterator[tuple[Message, list[EventBook]]]:
         by_message: dict[MessageId, list[EventBook]] = {}
         for one in self._book.events.values():
             if one.message is not None:
                 by_message.setdefault(one.message, []).append(one)
+        for message in self._book.messages.values():
+            if runs is None or message.run in runs:
+                yield message, by_message.get(message.id, [])
+
+    def _cells(self, runs: Sequence[RunId]) -> Counter[Cell]:
         cells: Counter[Cell] = Counter()
-        for id, events in by_message.items():
-            message = self._book.messages[id]
-            if message.run in runs:
-                delivery = NOTHING
-                for one in events:
-                    delivery = fold(delivery, one.event)
-                touches = kept(touch for one in events if (touch := touch_of(one.event)))
-                cells.update(adds(domain_of(message.address), delivery, touches))
+        for message, events in self._messages(runs):
+            cells.update(cells_of(message, events))
         return cells
 
     async def totals(self, runs: Sequence[RunId]) -> Totals:
-        cells = self._cells(runs)
-        return Totals(**{name: cells["", "", name] for name in TOTALS})
+        return totals(self._cells(runs))
 
     async def domains(self, runs: Sequence[RunId], n: int, domain: str | None = None) -> dict[str, Totals]:
-        cells = self._cells(runs)
-        keys = {key for scope, key, _ in cells if scope == "domain" and domain in (None, key)}
-        found = {key: Totals(**{name: cells["domain", key, name] for name in TOTALS}) for key in keys}
-        return dict(sorted(found.items(), key=lambda each: (-each[1].heard, each[0]))[: n if domain is None else 1])
+        return domains(self._cells(runs), n, domain)
 
     async def links(self, runs: Sequence[RunId], n: int) -> list[LinkFigures]:
-        cells = self._cells(runs)
-        names = ("messages", "clicks", "machine")
-        keys = {key for scope, key, _ in cells if scope == "link"}
-        found = [LinkFigures(key, *(cells["link", key, name] for name in names)) for key in keys]
-        return sorted(found, key=lambda link: (-link.messages, link.link))[:n]
+        return links(self._cells(runs), n)
 
     async def machines(self, runs: Sequence[RunId]) -> dict[str, tuple[int, int]]:
-        cells = self._cells(runs)
-        keys = sorted({key for scope, key, _ in cells if scope == "machine"})
-        return {key: (cells["machine", key, "opens"], cells["machine", key, "clicks"]) for key in keys}
+        return machines(self._cells(runs))
 
     async def timely(self, since: int, until: int, runs: Sequence[RunId] | None = None) -> list[Timely]:
-        counted = Counter(
-            (at // QUARTER * QUARTER, lane, name)
-            for run, lane, at, name in (*self._accepted(), *self._told())
-            if runs is None or run in runs
-        )
+        counted = Counter(one for message, events in self._messages(runs) for one in timely_of(message, events))
         return sorted(Timely(*key, n) for key, n in counted.items() if since <= key[0] < until)
 
-    def _accepted(self) -> Iterator[tuple[RunId, str, int, str]]:
-        for message in self._book.messages.values():
-            for attempt in message.tries.values():
-                if attempt.accepted:
-                    yield message.run, attempt.lane, attempt.begun, "accepted"
 
-    def _told(self) -> Iterator[tuple[RunId, str, int, str]]:
-        for one in self._book.events.values():
-            if one.message is not None and one.fence is not None:
-                message = self._book.messages[one.message]
-                for name in told(one.event):
-                    yield message.run, message.tries[one.fence].lane, one.event.at, name
+def cells_of(message: Message, events: Sequence[EventBook]) -> Counter[Cell]:
+    """What a message with these events adds to the figures of its run."""
+    touches = kept(one.touch for one in events if one.touch is not None)
+    return adds(domain_of(message.address), heard(events), touches)
+
+
+def timely_of(message: Message, events: Iterable[EventBook]) -> Iterator[tuple[int, str, str]]:
+    """What it adds to quarters of an hour: when the quarter begins, the lane, the name."""
+    for attempt in message.tries.values():
+        if attempt.accepted:
+            yield attempt.begun // QUARTER * QUARTER, attempt.lane, "accepted"
+    for one in events:
+        if one.fence is not None:
+            for name in told(one.event):
+                yield one.event.at // QUARTER * QUARTER, message.tries[one.fence].lane, name
+
+
+# ── Sums of cells, as they are told ─────────────────────────────────────────────────────────────────────────────────
+
+
+def totals(cells: Mapping[Cell, int], scope: str = "", key: str = "") -> Totals:
+    return Totals(**{name: cells.get((scope, key, name), 0) for name in TOTALS})
+
+
+def domains(cells: Mapping[Cell, int], n: int, domain: str | None) -> dict[str, Totals]:
+    keys = {key for (scope, key, _), many in cells.items() if scope == "domain" and domain in (None, key) and many}
+    found = {key: totals(cells, "domain", key) for key in keys}
+    return dict(sorted(found.items(), key=lambda each: (-each[1].heard, each[0]))[: n if domain is None else 1])
+
+
+def links(cells: Mapping[Cell, int], n: int) -> list[LinkFigures]:
+    names = ("messages", "clicks", "machine")
+    keys = {key for (scope, key, _), many in cells.items() if scope == "link" and many}
+    found = [LinkFigures(key, *(cells.get(("link", key, name), 0) for name in names)) for key in keys]
+    return sorted(found, key=lambda link: (-link.messages, link.link))[:n]
+
+
+def machines(cells: Mapping[Cell, int]) -> dict[str, tuple[int, int]]:
+    keys = sorted({key for (scope, key, _), many in cells.items() if scope == "machine" and many})
+    return {key: (cells.get(("machine", key, "opens"), 0), cells.get(("machine", key, "clicks"), 0)) for key in keys}

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from kakitome.core.delivery import NOTHING, Delivery, fold
 from kakitome.core.guard import RANK, Figures, Level, Verdict, counts
-from kakitome.core.ids import MessageId, RunId
+from kakitome.core.ids import RunId
 from kakitome.core.lifecycle import State
-from kakitome.ledgers.memory.book import Book, GuardBook, Message, StreamGuardBook
+from kakitome.ledgers.memory.book import Book, GuardBook, Message, RunBook, StreamGuardBook, heard
 from kakitome.ports.guards import Watched, WatchedStream
 
 
@@ -29,23 +28,11 @@ class MemoryGuards:
         return self._book.runs[run].run.state == "running"
 
     def _watched(self, run: RunId) -> Watched:
-        guard = self._book.runs[run].guard
-        told = [counts(self._delivery(m.id)) for m in self._book.of_run(run) if _belongs(m, guard.since)]
-        figures = Figures(
-            since=guard.since,
-            level=guard.verdict.level if guard.verdict else Level.QUIET,
-            sent=_sent(self._book, run) + _in_hand(self._book, run) - guard.sent_before,
-            bounced=sum(bounced for bounced, _ in told),
-            complained=sum(complained for _, complained in told),
-        )
-        return Watched(self._book.runs[run].run, figures, guard.verdict)
-
-    def _delivery(self, message: MessageId) -> Delivery:
-        folded = NOTHING
-        for kept in self._book.events.values():
-            if kept.message == message:
-                folded = fold(folded, kept.event)
-        return folded
+        there = self._book.runs[run]
+        of = self._book.of_run(run)
+        told = [counts(heard(self._book.about(m.id))) for m in of if last_begun(m) >= there.guard.since]
+        sent = _sent(self._book, run) + _in_hand(self._book, run)
+        return watched(there, sent, sum(bounced for bounced, _ in told), sum(complained for _, complained in told))
 
     async def say(self, run: RunId, since: int, verdict: Verdict, now: int) -> bool:
         guard = self._book.run(run).guard
@@ -104,6 +91,15 @@ class MemoryGuards:
         return True
 
 
+def watched(there: RunBook, sent: int, bounced: int, complained: int) -> Watched:
+    """`sent` since the run began, the others since its window did."""
+    guard = there.guard
+    level = guard.verdict.level if guard.verdict else Level.QUIET
+    sent -= guard.sent_before
+    figures = Figures(since=guard.since, level=level, sent=sent, bounced=bounced, complained=complained)
+    return Watched(there.run, figures, guard.verdict)
+
+
 def resumed(book: Book, run: RunId, now: int) -> None:
     """Somebody lets a run go on: after a pause of the guard's, only what is sent from now on counts, and after one of
     the whole stream only what begins from now on."""
@@ -129,5 +125,5 @@ def _in_hand(book: Book, run: RunId) -> int:
     return sum(m.state is State.SENDING for m in book.of_run(run))
 
 
-def _belongs(message: Message, since: int) -> bool:
-    return max((attempt.begun for attempt in message.tries.values()), default=-1) >= since
+def last_begun(message: Message) -> int:
+    return max((attempt.begun for attempt in message.tries.values()), default=-1)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterable, Sequence
 
-from kakitome.core.delivery import NOTHING, Delivery, encode, fold, word, words
+from kakitome.core.delivery import NOTHING, Delivery, encode, word, words
 from kakitome.core.ids import MessageId, RunId, SubmissionId
 from kakitome.core.lifecycle import Cause, State
-from kakitome.core.message import AttemptView, MessageView
-from kakitome.ledgers.memory.book import Book, Message
+from kakitome.core.message import AttemptView, MessageView, Run
+from kakitome.ledgers.memory.book import Book, Message, heard
 from kakitome.ports.reads import DELIVERY, ROWS, Discrepancy, Search
 
 
@@ -17,33 +18,10 @@ class MemoryReads:
         self._book = book
 
     def _delivery(self, id: MessageId) -> Delivery:
-        folded = NOTHING
-        for kept in self._book.events.values():
-            if kept.message == id:
-                folded = fold(folded, kept.event)
-        return folded
+        return heard(self._book.about(id))
 
     def _view(self, m: Message) -> MessageView:
-        run = self._book.runs[m.run].run
-        return MessageView(
-            id=m.id,
-            run=m.run,
-            run_name=run.name,
-            stream=run.stream,
-            campaign=run.campaign,
-            submission=m.submission,
-            address=m.address,
-            line=m.line,
-            state=m.state,
-            due=m.due,
-            attempts=m.attempts,
-            fence=m.fence,
-            first_claimed=m.first_claimed,
-            expires=m.expires,
-            copies_possible=m.copies_possible,
-            delivery=encode(self._delivery(m.id)).encode(),
-            reference=self._reference(m),
-        )
+        return message_view(m, self._book.runs[m.run].run, self._delivery(m.id), self._reference(m))
 
     def _reference(self, m: Message) -> str | None:
         return None if m.submission is None else self._book.submissions[m.submission].reference
@@ -59,32 +37,11 @@ class MemoryReads:
         return [self._view(m) for m in sorted(found, key=lambda m: m.id)[: search.n]]
 
     def _is_wanted(self, m: Message, search: Search) -> bool:
-        return (
-            (search.run is None or m.run == search.run)
-            and (not search.states or m.state in search.states)
-            and (search.hash is None or m.hash == search.hash)
-            and (search.reference is None or self._reference(m) == search.reference)
-            and (search.delivery is None or word(self._delivery(m.id)) == search.delivery)
-            and (search.provider_id is None or any(a.provider_id == search.provider_id for a in m.tries.values()))
-        )
+        delivery = NOTHING if search.delivery is None else self._delivery(m.id)
+        return is_wanted(search, m, delivery, self._reference(m))
 
     async def attempts(self, ids: Sequence[MessageId]) -> list[AttemptView]:
-        return [
-            AttemptView(
-                message=m.id,
-                fence=a.fence,
-                worker=a.worker,
-                lane=a.lane,
-                begun=a.begun,
-                settled=a.settled,
-                proved=a.proved,
-                cause=a.cause,
-                provider_id=a.provider_id,
-                outcome=a.outcome,
-            )
-            for m in sorted(self._book.known(ids), key=lambda m: m.id)
-            for a in sorted(m.tries.values(), key=lambda a: a.fence)
-        ]
+        return attempt_views(self._book.known(ids))
 
     async def rows(self, run: RunId) -> dict[str, int]:
         counted = dict.fromkeys(ROWS, 0)
@@ -105,23 +62,80 @@ class MemoryReads:
 
     async def verify(self) -> list[Discrepancy]:
         """Nothing is counted twice here, so only what no rule allows can be found."""
-        found = {
-            "messages that are sent without an accepted or proved attempt": sum(
-                m.state is State.SENT and not any(a.accepted for a in m.tries.values()) and not self._was_said_sent(m)
-                for m in self._book.messages.values()
-            ),
-            "messages in flight without their attempt": sum(
-                m.state in (State.SENDING, State.IN_DOUBT) and m.fence not in m.tries
-                for m in self._book.messages.values()
-            ),
-            "messages claimed by nobody": sum(
-                m.state is State.SENDING and (m.worker is None or m.lease is None) for m in self._book.messages.values()
-            ),
-        }
-        return [Discrepancy(what, 0, n) for what, n in found.items() if n]
+        messages = self._book.messages.values()
+        found = Counter(what for m in messages for what in impossible(m, self._was_said_sent(m)))
+        return [Discrepancy(what, 0, n) for what, n in found.items()]
 
     def _was_said_sent(self, m: Message) -> bool:
         return any(entry.message == m.id and entry.kind == Cause.PERSON_SENT for entry in self._book.journal)
 
     async def hash_key(self) -> bytes:
         return self._book.hash_key
+
+
+# ── One message ─────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def message_view(m: Message, run: Run, delivery: Delivery, reference: str | None) -> MessageView:
+    return MessageView(
+        id=m.id,
+        run=m.run,
+        run_name=run.name,
+        stream=run.stream,
+        campaign=run.campaign,
+        submission=m.submission,
+        address=m.address,
+        line=m.line,
+        state=m.state,
+        due=m.due,
+        attempts=m.attempts,
+        fence=m.fence,
+        first_claimed=m.first_claimed,
+        expires=m.expires,
+        copies_possible=m.copies_possible,
+        delivery=encode(delivery).encode(),
+        reference=reference,
+    )
+
+
+def attempt_views(messages: Iterable[Message]) -> list[AttemptView]:
+    return [
+        AttemptView(
+            message=m.id,
+            fence=a.fence,
+            worker=a.worker,
+            lane=a.lane,
+            begun=a.begun,
+            settled=a.settled,
+            proved=a.proved,
+            cause=a.cause,
+            provider_id=a.provider_id,
+            outcome=a.outcome,
+        )
+        for m in sorted(messages, key=lambda m: m.id)
+        for a in sorted(m.tries.values(), key=lambda a: a.fence)
+    ]
+
+
+def is_wanted(search: Search, m: Message, delivery: Delivery, reference: str | None) -> bool:
+    """Whether all that is asked for holds of the message; the page is another matter."""
+    return (
+        (search.run is None or m.run == search.run)
+        and (not search.states or m.state in search.states)
+        and (search.hash is None or m.hash == search.hash)
+        and (search.reference is None or reference == search.reference)
+        and (search.delivery is None or word(delivery) == search.delivery)
+        and (search.provider_id is None or any(a.provider_id == search.provider_id for a in m.tries.values()))
+    )
+
+
+def impossible(m: Message, said_sent: bool) -> list[str]:
+    """What no rule allows; `said_sent`: a person said that it was sent."""
+    is_accepted = said_sent or any(a.accepted for a in m.tries.values())
+    found = {
+        "messages that are sent without an accepted or proved attempt": m.state is State.SENT and not is_accepted,
+        "messages in flight without their attempt": m.state in (State.SENDING, State.IN_DOUBT)
+        and m.fence not in m.tries,
+        "messages claimed by nobody": m.state is State.SENDING and (m.worker is None or m.lease is None),
+    }
+    return [what for what, is_so in found.items() if is_so]
