@@ -48,23 +48,27 @@ def _match_waiting(book: Book, now: int) -> list[EventBook]:
     while found:
         found = False
         for kept in book.events.values():
-            if kept.message is None and (where := _match(book, kept)):
+            if kept.message is None and (where := match_named(book, kept) or match_told(book, kept)):
                 kept.message, kept.fence = where
-                _take_in(book, kept.event, *where, now)
+                take_in(book, kept.event, *where, now)
                 found = True
                 matched.append(kept)
     return matched
 
 
-def _match(book: Book, kept: EventBook) -> tuple[MessageId, Fence] | None:
-    """By our own correlation first; if it names several messages (siblings in one request), by the recipient. Where it
-    was lost, by the provider's id, and if several share that, by the recipient again."""
+def match_named(book: Book, kept: EventBook) -> tuple[MessageId, Fence] | None:
+    """By our own correlation; if it names several messages (siblings in one request), by the recipient."""
     claims = attempts_named(kept.event)
     for id, fence in claims:
         message = book.messages.get(id)
         theirs = message is not None and (len(claims) == 1 or message.hash == kept.hash)
         if message is not None and theirs and fence in message.tries:
             return id, fence
+    return None
+
+
+def match_told(book: Book, kept: EventBook) -> tuple[MessageId, Fence] | None:
+    """By the provider's id, for where our correlation was lost; if several messages share it, by the recipient."""
     if not kept.event.provider_message_id:
         return None
     there = [
@@ -77,7 +81,8 @@ def _match(book: Book, kept: EventBook) -> tuple[MessageId, Fence] | None:
     return min(ours)[1:] if ours else None
 
 
-def _take_in(book: Book, event: Event, id: MessageId, fence: Fence, now: int) -> None:
+def take_in(book: Book, event: Event, id: MessageId, fence: Fence, now: int) -> None:
+    """What the event says of its attempt."""
     message = book.messages[id]
     attempt = message.tries[fence]
     book.enter(now, "event", run=message.run, message=id, event=event.key, happening=event.kind, fence=fence)

@@ -75,17 +75,19 @@ def reconsider(book: Book, hashes: Collection[int], fresh: Collection[str], now:
     """What the events of these addresses call for now; `fresh` are the keys of those that came just now."""
     for hash in sorted(hashes):
         about = [kept for kept in book.events.values() if kept.hash == hash and kept.event.kind in KINDS]
-        told = [_told(book, kept, fresh) for kept in about]
-        removed = {
-            scope: Removal(one.at, one.was.source) for (whose, scope), one in book.released.items() if whose == hash
-        }
-        calls = called_for(told, removed, book.transient)
-        for held in [one for (whose, _), one in sorted(book.suppressions.items()) if whose == hash]:
-            over = ended(held.scope, held.source, held.at, told, calls) if held.reason == "unsubscribe" else None
-            if over is not None:
-                release(book, hash, held.scope, over.provider, over.key, now)
-        for call in calls:
-            suppress(book, Suppression.called(call, hash, now), now)
+        heed(book, hash, [_told(book, kept, fresh) for kept in about], now)
+
+
+def heed(book: Book, hash: int, told: Sequence[Told], now: int) -> None:
+    """Add and remove what these events, all of the address, call for."""
+    removed = {scope: Removal(one.at, one.was.source) for (whose, scope), one in book.released.items() if whose == hash}
+    calls = called_for(told, removed, book.transient)
+    for held in [one for (whose, _), one in sorted(book.suppressions.items()) if whose == hash]:
+        over = ended(held.scope, held.source, held.at, told, calls) if held.reason == "unsubscribe" else None
+        if over is not None:
+            release(book, hash, held.scope, over.provider, over.key, now)
+    for call in calls:
+        suppress(book, Suppression.called(call, hash, now), now)
 
 
 def _told(book: Book, kept: EventBook, fresh: Collection[str]) -> Told:
