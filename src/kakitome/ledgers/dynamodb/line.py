@@ -82,6 +82,7 @@ class Line:
         *,
         answer_s: float = ANSWER_S,
         keys: tuple[str, str] | None = None,
+        service: str = "dynamodb",
     ) -> None:
         self._region = region
         self._endpoint = endpoint
@@ -89,6 +90,7 @@ class Line:
         self._random = random
         self._answer_s = answer_s
         self._keys = keys or (None, None)
+        self._service = service
         self._opening = asyncio.Lock()
         self._stack = AsyncExitStack()
         self._client: Any = None
@@ -118,6 +120,19 @@ class Line:
                 return answer
         raise AssertionError("the last attempt answers or raises")
 
+    def of_streams(self) -> Line:
+        """To the streams of the same tables, over connections of its own."""
+        keys = None if self._keys[0] is None or self._keys[1] is None else (self._keys[0], self._keys[1])
+        return Line(
+            self._region,
+            self._endpoint,
+            self._clock,
+            self._random,
+            answer_s=self._answer_s,
+            keys=keys,
+            service="dynamodbstreams",
+        )
+
     async def pause(self, attempt: int) -> None:
         """Between two attempts: up to 25 ms after the first, twice as long after each further one, at most 1 s."""
         longest = min(LONGEST_PAUSE_S, FIRST_PAUSE_S * 2 ** (attempt - 1))
@@ -146,7 +161,7 @@ class Line:
             parameter_validation=False,  # a tenth of a request's time, and the types are ours
         )
         return session.create_client(
-            "dynamodb",
+            self._service,
             region_name=self._region,
             endpoint_url=self._endpoint,
             aws_access_key_id=self._keys[0],
