@@ -7,7 +7,7 @@ import asyncio
 from collections.abc import Callable
 from itertools import pairwise
 
-from test_worker import Shift, shift
+from test_worker import Shift, Ticking, shift
 from workshop import HOUR, SECOND, Workshop
 
 from kakitome.core.policy import Kind, Policy
@@ -95,6 +95,7 @@ async def test_the_sweeper_of_a_worker_rings_no_more_often_than_it_looks(s: Shif
     s.worker._queue = bells
     await s.hand_in("booking", "a@example.com")
     async with s.working():
+        assert isinstance(s.clock, Ticking)
         for _ in range(7):
             s.clock.ticks.release()
         times = [await bells.times.get() for _ in range(3)]
