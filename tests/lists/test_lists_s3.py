@@ -222,6 +222,14 @@ def test_a_version_is_read_whatever_is_put_later(held: Store) -> None:
         open_list(f"{path}?versionId={found.version}")
 
 
+def test_a_version_that_can_be_overwritten_is_no_pin(held: Store) -> None:
+    """Where versioning is suspended all states of an object are called "null": the ETag tells them apart."""
+    found = open_list(held.put(ORDINARY.encode(), bucket=VERSIONED))
+    assert isinstance(found.origin, s3.S3Object)
+    suspended = msgspec.structs.replace(found.origin, version_id="null")
+    assert suspended.version == found.origin.etag.strip('"') != found.version
+
+
 @pytest.mark.parametrize(
     ("path", "words"),
     [
