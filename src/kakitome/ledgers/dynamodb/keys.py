@@ -6,6 +6,7 @@
     r   runs                     n…  their names          P…  the pages of a campaign that have unfinished first claims
     s…  submissions              k…  idempotency keys     p…  provider ids: their attempts, and events that came early
     a…  what is known of an address                       e…  events as they came, in batches
+    a   addresses in their order, of those in a…          q…  events that came early and have no provider id
     C…  counters                 j…  what happened to nothing of the above
 
 An id of 63 bits: a single mail's begins with 0 and the millisecond; a row's with 1, the run (18 bits), the number of
@@ -96,6 +97,7 @@ def single_days(since: int, until: int) -> range:
 
 RUNS = "r"
 RUN_NUMBER = Key("#", "run")
+HASH_KEY = Key("#", "hash-key")
 WORKERS = "W"
 
 
@@ -124,7 +126,23 @@ def idempotency(key: str) -> Key:
 
 
 def provider_id(id: str) -> str:
-    return f"p{id}"
+    return f"p{short(id)}"
+
+
+def no_provider_id(event: str) -> str:
+    return f"q{short(event)}"
+
+
+def short(text: str) -> str:
+    """Itself, as long as it has a place in a key, whoever made it."""
+    return text if len(text) <= 200 else blake2b(text.encode(), digest_size=32).hexdigest()
+
+
+def events(batch: str) -> Key:
+    return Key(f"e{batch}", "e")
+
+
+LISTED = "a"
 
 
 def address(hash: int) -> Key:
