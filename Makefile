@@ -51,6 +51,8 @@ lock:
 	  --no-emit-index-url --no-emit-find-links --no-header -q -o requirements/server.txt
 	uv pip compile pyproject.toml --extra server --extra aws --extra redis --extra dev --universal --python-version 3.11 --generate-hashes \
 	  --no-emit-index-url --no-emit-find-links --no-header -q -o requirements/dev.txt
+	uv pip compile requirements/infra.in -c requirements/dev.txt --universal --python-version 3.11 --generate-hashes \
+	  --no-emit-index-url --no-emit-find-links --no-header -q -o requirements/infra.txt
 
 .venv/server: requirements/server.txt requirements/build.txt pyproject.toml
 	@sh tools/python-check.sh $(PYTHON)
@@ -58,6 +60,13 @@ lock:
 	@echo "Installing what Kakitome needs (hash-locked) …"
 	@$(BIN)/pip install -q --disable-pip-version-check --require-hashes -r requirements/build.txt -r requirements/server.txt
 	@$(BIN)/pip install -q --disable-pip-version-check --no-build-isolation --no-deps -e .
+	@touch $@
+
+# The CDK, its command line and the validator of state machines; for infra/ and what tests it. Needs Node.
+.venv/infra: .venv/dev requirements/infra.txt
+	@$(BIN)/pip install -q --disable-pip-version-check --no-compile --require-hashes -r requirements/infra.txt
+	@npm install --prefix .venv/node --silent --no-audit --no-fund --no-save --no-package-lock \
+	  aws-cdk@2.1148.1 asl-validator@4.0.0
 	@touch $@
 
 .venv/dev: .venv/server requirements/dev.txt

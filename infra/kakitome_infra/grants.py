@@ -66,12 +66,12 @@ class Grants:
     def api(self) -> list[iam.PolicyStatement]:
         return [*self._ledger(), self._ring(), *self._encrypted()]
 
-    def feed(self) -> list[iam.PolicyStatement]:
+    def feed(self, dead: str) -> list[iam.PolicyStatement]:
         stream = self._storage.ledger.table_stream_arn
         assert stream is not None
         read = ["dynamodb:DescribeStream", "dynamodb:GetRecords", "dynamodb:GetShardIterator"]
         listed = allow(["dynamodb:ListStreams"], "*")
-        return [allow(read, stream), listed, *self._ledger(), *self._encrypted()]
+        return [allow(read, stream), listed, allow(["sqs:SendMessage"], dead), *self._ledger(), *self._encrypted()]
 
     def _ledger(self) -> list[iam.PolicyStatement]:
         """No Scan: an index answers, or the question is not asked."""

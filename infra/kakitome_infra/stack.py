@@ -56,7 +56,7 @@ class KakitomeStack(Stack):
             "finish": (may.finish(), CHILD_SECONDS, 512),
             "worker": (may.worker(), WORKER_SECONDS, 512),
             "events": (may.events(), EVENTS_SECONDS, 512),
-            "feed": (may.feed(), WORKER_SECONDS, 512),
+            "feed": (may.feed(self.unread.queue_arn), WORKER_SECONDS, 512),
             "sweep": (may.sweep(), SWEEP_SECONDS, 512),
         }
         if parameters.api == "url":

@@ -1,0 +1,136 @@
+"""Who may do what, as the template says it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from node import APP  # puts the app where it can be imported
+from template import Template, many, text
+
+ACCOUNT = {"Ref": "AWS::AccountId"}
+WORDS = ("plan", "child", "finish", "worker", "events", "feed", "sweep")
+
+
+def reasons() -> Mapping[str, str]:
+    """`WHOLE` of grants.py, which imports the CDK: asked for where the CDK is there."""
+    from kakitome_infra.grants import WHOLE
+
+    assert APP.is_dir()
+    return WHOLE
+
+
+def actions(statements: list[dict[str, Any]], service: str) -> set[str]:
+    return {action for one in statements for action in many(one["Action"]) if action.startswith(f"{service}:")}
+
+
+def test_no_wildcard_stands_without_a_reason(templates: Mapping[str, Template]) -> None:
+    """No action is one, and beside the resource `*` stand only actions that have no resource, each with its reason."""
+    for name, template in templates.items():
+        for role, statement in template.role_statements():
+            asked = many(statement["Action"])
+            assert not [action for action in asked if "*" in action], (name, role)
+            if "*" in many(statement["Resource"]):
+                assert set(asked) <= set(reasons()), (name, role, asked)
+
+
+def test_no_reason_is_left_over(plain: Template) -> None:
+    """Each action that may stand beside `*` does so somewhere."""
+    whole = [many(one["Action"]) for _, one in plain.role_statements() if "*" in many(one["Resource"])]
+    assert {action for asked in whole for action in asked} == set(reasons())
+
+
+def test_nobody_scans(templates: Mapping[str, Template]) -> None:
+    """Neither the ledger nor any other table is ever read whole."""
+    for template in templates.values():
+        assert not [one for _, one in template.role_statements() if "dynamodb:Scan" in many(one["Action"])]
+
+
+def test_every_function_has_a_role_of_its_own(plain: Template) -> None:
+    """No two functions share one, and none has a policy of AWS's making."""
+    roles = [text(one["Role"]) for one in plain.properties("Lambda::Function")]
+    assert len(set(roles)) == len(roles) == len(WORDS) + 1
+    assert not [one for one in plain.properties("IAM::Role") if one.get("ManagedPolicyArns")]
+
+
+def test_only_who_sends_may_send(plain: Template) -> None:
+    """By an identity and the configuration set of the stack; nobody else asks SES for more than the quota."""
+    for word in WORDS:
+        may = actions(plain.of_function(word), "ses")
+        senders = {"ses:SendEmail", "ses:SendRawEmail", "ses:SendBulkEmail"}
+        assert (senders <= may) is (word in ("child", "worker")), word
+        assert may - senders <= {"ses:GetAccount"}
+    (send,) = [one for one in plain.of_function("child") if "ses:SendEmail" in many(one["Action"])]
+    assert "identity/example.com" in text(send["Resource"])
+    assert "configuration-set/MarketingMailsConfigurationSet" in text(send["Resource"])
+
+
+def test_who_takes_events_rings_and_sends_nothing(plain: Template) -> None:
+    """Of SQS it may receive and delete, and of its own queue only."""
+    may = actions(plain.of_function("events"), "sqs")
+    assert may and "sqs:SendMessage" not in may
+    (taken,) = [one for one in plain.of_function("events") if "sqs:ReceiveMessage" in many(one["Action"])]
+    queue = plain.id("SQS::Queue", "QueueName", "kakitome-events")
+    assert taken["Resource"] == {"Fn::GetAtt": [queue, "Arn"]}
+
+
+def test_ses_alone_publishes_on_the_topics(plain: Template) -> None:
+    """For this account and this configuration set; nobody without TLS."""
+    policies = plain.properties("SNS::TopicPolicy")
+    assert len(policies) == 4
+    for policy in policies:
+        allowed = [one for one in policy["PolicyDocument"]["Statement"] if one["Effect"] == "Allow"]
+        (statement,) = allowed
+        assert statement["Principal"] == {"Service": "ses.amazonaws.com"} and statement["Action"] == "sns:Publish"
+        assert statement["Condition"]["StringEquals"] == {"aws:SourceAccount": ACCOUNT}
+        arn = text(statement["Condition"]["ArnEquals"]["aws:SourceArn"])
+        assert "configuration-set/MarketingMailsConfigurationSet" in arn
+        assert no_plain_text(policy["PolicyDocument"])
+
+
+def test_our_topics_alone_fill_the_queue(plain: Template) -> None:
+    """SNS's service for our four topics of this account, also to the dead letters; not everybody with a condition."""
+    topics = {text({"Ref": id}) for id in plain.of("SNS::Topic")}
+    for name in ("kakitome-events", "kakitome-events-dead"):
+        queue = plain.id("SQS::Queue", "QueueName", name)
+        document = policy_of(plain, queue)
+        (statement,) = [one for one in document["Statement"] if one["Effect"] == "Allow"]
+        assert statement["Principal"] == {"Service": "sns.amazonaws.com"}
+        assert statement["Action"] == "sqs:SendMessage"
+        assert {text(arn) for arn in statement["Condition"]["ArnEquals"]["aws:SourceArn"]} == topics
+        assert statement["Condition"]["StringEquals"] == {"aws:SourceAccount": ACCOUNT}
+
+
+def test_nothing_is_taken_without_tls(plain: Template) -> None:
+    """Of no queue and of no bucket."""
+    for queue in plain.of("SQS::Queue"):
+        assert no_plain_text(policy_of(plain, queue))
+    assert no_plain_text(plain.only("S3::BucketPolicy")["PolicyDocument"])
+
+
+def test_no_secret_stands_in_an_environment(plain: Template) -> None:
+    """A function's environment can be read by whoever may look at it."""
+    secret = ("PASSWORD", "SECRET", "API_KEY", "TOKEN", "CREDENTIALS")
+    for function in plain.properties("Lambda::Function"):
+        assert not [name for name in function["Environment"]["Variables"] if name.endswith(secret)]
+
+
+def test_the_state_machine_calls_aliases_only(plain: Template) -> None:
+    """Of three functions, and it may start no other state machine than itself."""
+    own = [one for role, one in plain.role_statements() if role.startswith("RunsRole")]
+    (invoke,) = [one for one in own if "lambda:InvokeFunction" in many(one["Action"])]
+    aliases = {text({"Ref": id}) for id in plain.of("Lambda::Alias")}
+    assert len(invoke["Resource"]) == 3 and {text(arn) for arn in invoke["Resource"]} <= aliases
+    (start,) = [one for one in own if "states:StartExecution" in many(one["Action"])]
+    assert text(start["Resource"]).count("stateMachine:kakitome-lists") == 1
+
+
+def policy_of(template: Template, queue: str) -> dict[str, Any]:
+    (found,) = [one for one in template.properties("SQS::QueuePolicy") if one["Queues"] == [{"Ref": queue}]]
+    document: dict[str, Any] = found["PolicyDocument"]
+    return document
+
+
+def no_plain_text(document: dict[str, Any]) -> bool:
+    denied = [one for one in document["Statement"] if one["Effect"] == "Deny"]
+    return any(one["Condition"] == {"Bool": {"aws:SecureTransport": "false"}} for one in denied)
