@@ -122,9 +122,12 @@ class Desk:
 
     # ── Changing ────────────────────────────────────────────────────────────────────────────────────────────────────
 
-    async def each(self, ids: Iterable[MessageId], rule: Rule[R]) -> dict[MessageId, R]:
+    async def each(
+        self, ids: Iterable[MessageId], rule: Rule[R], raws: Mapping[str, tuple[str, int]] | None = None
+    ) -> dict[MessageId, R]:
         """Apply the rule to each message by itself, on a book with it, its events and its run. Answers what the rule
-        said of those that exist, in the order of `ids`; what it changed is durable then."""
+        said of those that exist, in the order of `ids`; what it changed is durable then. `raws` is where the JSON of
+        events lies that the rule may add, by their keys."""
         order = list(dict.fromkeys(ids))
         answers: dict[MessageId, R] = {}
         todo, anew = order, set[MessageId]()
@@ -132,6 +135,8 @@ class Desk:
             images = await self.images(todo, anew)
             shelves = {id: unpack_message(images[id].body) for id in todo if id in images}
             cases = await self.cases.of({there.message.run for there in shelves.values()})
+            for there in shelves.values():
+                there.raws = {**(raws or {}), **there.raws}  # only those of its own events are written
             said, writes, revived = self._apply(shelves, cases, images, rule)
             # A run goes on before its messages are queued again: else they would wait in one that is done.
             for told in revived.values():
