@@ -55,17 +55,17 @@ class Imports:
         first: dict[int, ImportRow] = {}
         for row in sorted(rows, key=lambda row: row.line):
             first.setdefault(row.hash, row)
-        verdicts = [DUPLICATE] * (len(rows) - len(first))
+        verdicts: dict[int, str] = {}  # by address hash
         todo = [(row, 0) for row in first.values()]
         while todo:
             ids = [keys.row_id(run, bits, row.hash, probe) for row, probe in todo]
             await self._pages.announce(run, [(id, row.pace) for id, (row, _) in zip(ids, todo, strict=True)], now)
             items = [self._item(case, source, row, id, due, now) for id, (row, _) in zip(ids, todo, strict=True)]
             there = await self._desk.table.put_many([(item, None) for item in items], self._desk.token())
-            verdict_of = {row.line: _verdict(found, source, row) for (row, _), found in zip(todo, there, strict=True)}
-            verdicts += [verdict for verdict in verdict_of.values() if verdict is not None]
-            todo = [(row, _behind(probe)) for row, probe in todo if verdict_of[row.line] is None]
-        return verdicts
+            told = {row.hash: _verdict(found, source, row) for (row, _), found in zip(todo, there, strict=True)}
+            verdicts |= {hash: verdict for hash, verdict in told.items() if verdict is not None}
+            todo = [(row, _behind(probe)) for row, probe in todo if told[row.hash] is None]
+        return [_of_line(verdicts[row.hash], row is first[row.hash]) for row in rows]
 
     def _item(self, case: Case, source: ImportBook, row: ImportRow, id: MessageId, due: int, now: int) -> Item:
         run = case.book.run.id
@@ -87,6 +87,11 @@ def _verdict(found: Item | None, source: ImportBook, row: ImportRow) -> str | No
     if there.source.digest != source.digest:
         return ALREADY
     return FRESH if there.line == row.line else DUPLICATE
+
+
+def _of_line(verdict: str, is_first: bool) -> str:
+    """A second line of an address whose message is from another list is no duplicate: that one is not from here."""
+    return verdict if is_first or verdict == ALREADY else DUPLICATE
 
 
 def _behind(probe: int) -> int:
