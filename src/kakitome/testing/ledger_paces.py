@@ -88,7 +88,7 @@ class Paces(Asking):
         assert (await w.view(other)).address == "aoi@example.jp"
         head = await w.ledger.messages.due(run, 10, w.now, "docomo")
         assert len(head) == 10 and head == sorted(head)
-        assert all("@docomo.ne.jp" in str((await w.view(id)).address) for id in head)
+        assert {str((await w.view(id)).address).partition("@")[2] for id in head} == {"docomo.ne.jp"}
         [claimed] = await w.claim(other)
         await w.settle(claimed, Cause.PROVIDER_ACCEPTED)
         assert list(await w.ledger.runnable.paces(run, w.now)) == ["au", "docomo"]
