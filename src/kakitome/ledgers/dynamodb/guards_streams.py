@@ -106,6 +106,12 @@ class StreamGuards:
         return True
 
 
+def is_held(case: Case) -> bool:
+    """Whether the guard paused the run, and nobody has resumed it."""
+    verdict = case.book.guard.verdict
+    return case.book.run.state == "paused" and verdict is not None and verdict.level is Level.PAUSED
+
+
 def _name(one: tuple[str, StreamGuardBook]) -> str:
     return one[0]
 

@@ -10,7 +10,7 @@ import msgspec
 from kakitome.core.alert import Alert, Facts, Finding, GaveUp, RunSeen
 from kakitome.core.ids import RunId
 from kakitome.core.lifecycle import State
-from kakitome.core.message import Run
+from kakitome.core.message import Entry, Run
 from kakitome.core.policy import Kind
 from kakitome.ledgers.memory.book import Book, Message, TellingBook
 from kakitome.ports.alerts import BEGINNING, GOING, TAKEN, TELLING, Count, News, Sight, Telling
@@ -26,35 +26,16 @@ class MemoryLookout:
 
     async def look(self, now: int) -> Sight:
         running = [book.run for book in self._book.runs.values() if book.run.state == "running"]
-        seen = [self._seen(run, now) for run in sorted(running, key=lambda run: run.id)]
+        seen = [
+            run_seen(run, self._book.of_run(run.id), now, self._went.get(run.id), self._begun.get(run.id))
+            for run in sorted(running, key=lambda run: run.id)
+        ]
         beats = [worker.heartbeat for worker in self._book.workers.values()]
         return Sight(
             runs=tuple(run for run in seen if run.oldest is not None),
             gave_up=tuple(self._gave_up()),
             workers=sum(beat > now - HEARTBEAT_LIMIT for beat in beats),
             last_beat=max(beats, default=None),
-        )
-
-    def _seen(self, run: Run, now: int) -> RunSeen:
-        of = self._book.of_run(run.id)
-        waiting = [m for m in of if _waits(m, now)]
-        # Claimed before: since then, or since it was due if a settlement left that as it was.
-        since = [m.due for m in waiting if m.due <= now] + [
-            m.first_claimed for m in waiting if m.first_claimed is not None and not m.resends
-        ]
-        in_hand = [
-            m.first_claimed for m in of if m.state is State.SENDING and m.first_claimed is not None and not m.resends
-        ]
-        return RunSeen(
-            run=run.id,
-            name=run.name,
-            stream=run.stream,
-            campaign=run.campaign,
-            listed=run.campaign or run.policy.kind is Kind.BULK,
-            since=min(since, default=None),
-            in_hand=min(in_hand, default=None),
-            went=self._went.get(run.id),
-            begun=self._begun.get(run.id),
         )
 
     def _gave_up(self) -> Iterable[GaveUp]:
@@ -65,24 +46,12 @@ class MemoryLookout:
                 yield GaveUp(run=id, name=run.name, stream=run.stream, dead=dead, unresolved=unresolved)
 
     async def count(self, runs: Sequence[RunId], now: int) -> dict[RunId, Count]:
-        return {run: self._count(self._book.of_run(run), now) for run in runs}
-
-    def _count(self, of: Sequence[Message], now: int) -> Count:
-        return Count(
-            sum(_waits(m, now) or m.state is State.SENDING for m in of), sum(m.state is State.SENT for m in of)
-        )
+        of_runs = {run: self._book.of_run(run) for run in runs}
+        return {run: Count(waiting(of, now), sum(m.state is State.SENT for m in of)) for run, of in of_runs.items()}
 
     async def news(self, n: int) -> News:
         behind = [entry for entry in self._book.journal if entry.seq > self._cursor]
-        read = behind[:n]
-        return News(
-            after=self._cursor,
-            to=read[-1].seq if read else self._cursor,
-            more=len(behind) > n,
-            went={e.run: e.at for e in sorted(read, key=lambda e: e.at) if e.run is not None and e.kind in GOING},
-            begun={e.run: e.at for e in sorted(read, key=lambda e: e.at) if e.run is not None and e.kind in BEGINNING},
-            entries=tuple(e for e in read if e.kind in TELLING),
-        )
+        return news_of(behind[:n], self._cursor, len(behind) > n)
 
     async def advance(self, news: News) -> bool:
         if news.after != self._cursor:
@@ -92,6 +61,47 @@ class MemoryLookout:
             for run, at in newer.items():
                 known[run] = max(at, known.get(run, at))
         return True
+
+
+def run_seen(run: Run, of: Iterable[Message], now: int, went: int | None, begun: int | None) -> RunSeen:
+    """A running run with these messages, as alerts see it."""
+    of = list(of)
+    waiting = [m for m in of if _waits(m, now)]
+    # Claimed before: since then, or since it was due if a settlement left that as it was.
+    since = [m.due for m in waiting if m.due <= now] + [
+        m.first_claimed for m in waiting if m.first_claimed is not None and not m.resends
+    ]
+    in_hand = [
+        m.first_claimed for m in of if m.state is State.SENDING and m.first_claimed is not None and not m.resends
+    ]
+    return RunSeen(
+        run=run.id,
+        name=run.name,
+        stream=run.stream,
+        campaign=run.campaign,
+        listed=run.campaign or run.policy.kind is Kind.BULK,
+        since=min(since, default=None),
+        in_hand=min(in_hand, default=None),
+        went=went,
+        begun=begun,
+    )
+
+
+def waiting(of: Iterable[Message], now: int) -> int:
+    """How many wait or are in hand."""
+    return sum(_waits(m, now) or m.state is State.SENDING for m in of)
+
+
+def news_of(read: Sequence[Entry], after: int, more: bool) -> News:
+    by_time = [(e.run, e.at, e.kind) for e in sorted(read, key=lambda e: e.at) if e.run is not None]
+    return News(
+        after=after,
+        to=read[-1].seq if read else after,
+        more=more,
+        went={run: at for run, at, kind in by_time if kind in GOING},
+        begun={run: at for run, at, kind in by_time if kind in BEGINNING},
+        entries=tuple(e for e in read if e.kind in TELLING),
+    )
 
 
 def _waits(m: Message, now: int) -> bool:
