@@ -1,0 +1,93 @@
+"""The life of messages: admit, claim, check, settle; withdraw and resolve. The rules are the memory ledger's."""
+
+from __future__ import annotations
+
+import asyncio
+import zlib
+from collections.abc import Sequence
+
+from kakitome.core.errors import KakitomeError
+from kakitome.core.ids import Fence, MessageId, RunId, SubmissionId
+from kakitome.core.lifecycle import Cause
+from kakitome.core.message import Admitted, Claimed, Settlement, Submission
+from kakitome.ledgers.dynamodb import keys
+from kakitome.ledgers.dynamodb.addresses import Addresses
+from kakitome.ledgers.dynamodb.admission import Admission, unpack_content
+from kakitome.ledgers.dynamodb.desk import Desk, at_once
+from kakitome.ledgers.dynamodb.events import Early
+from kakitome.ledgers.dynamodb.items import image_of
+from kakitome.ledgers.dynamodb.open import Open
+from kakitome.ledgers.dynamodb.pages import Pages
+from kakitome.ledgers.memory.book import Book
+from kakitome.ledgers.memory.messages import MemoryMessages
+from kakitome.ledgers.memory.settling import settle
+from kakitome.ports.messages import DECISIONS, OUTCOMES, Settled
+
+
+class DynamoMessages:
+    def __init__(self, desk: Desk, pages: Pages, addresses: Addresses, early: Early, open: Open) -> None:
+        self._desk = desk
+        self._pages = pages
+        self._addresses = addresses
+        self._early = early
+        self._open = open
+        self._admission = Admission(desk)
+
+    async def admit(self, submissions: Sequence[Submission], now: int) -> list[Admitted | KakitomeError]:
+        return await self._admission.admit(submissions, now)
+
+    async def due(self, run: RunId, n: int, now: int, pace: str = "") -> list[MessageId]:
+        case = (await self._desk.cases.of([run])).get(run)
+        return [] if case is None else await self._open.due(case.book.run, n, now, pace)
+
+    async def claim(self, ids: Sequence[MessageId], worker: str, lane: str, lease: int, now: int) -> list[Claimed]:
+        await self._pages.claimed(ids, worker, lease)
+
+        def rule(book: Book, id: MessageId) -> list[Claimed]:
+            return at_once(MemoryMessages(book).claim([id], worker, lane, lease, now))
+
+        claims = await self._desk.each(ids, rule)
+        return [claimed for answer in claims.values() for claimed in answer]
+
+    async def check(self, claims: Sequence[tuple[MessageId, Fence]], now: int) -> dict[MessageId, Cause]:
+        desk = self._desk
+        shelves = await desk.shelves([id for id, _ in claims])
+        cases, suppressed = await asyncio.gather(
+            desk.cases.of({there.message.run for there in shelves.values()}),
+            self._addresses.suppressions({there.message.hash for there in shelves.values()}),
+        )
+        book = desk.book()
+        book.messages = {id: there.message for id, there in shelves.items()}
+        book.runs = {run: case.book for run, case in cases.items()}
+        book.suppressions = {(one.hash, one.scope): one for one in suppressed}
+        return at_once(MemoryMessages(book).check(claims, now))
+
+    async def settle(self, settlements: Sequence[Settlement], now: int) -> Settled:
+        if wrong := [s.cause for s in settlements if s.cause not in OUTCOMES]:
+            raise ValueError(f"{wrong[0]} is not the outcome of an attempt.")
+        by_id: dict[MessageId, list[Settlement]] = {}
+        for one in settlements:
+            by_id.setdefault(one.id, []).append(one)
+        settled = await self._desk.each(by_id, lambda book, id: settle(book, by_id[id], now))
+        known = [(one.provider_id, one.id) for one in settlements if one.provider_id and one.id in settled]
+        await self._early.attempts_known(known, now)
+        return Settled(sum(s.moved for s in settled.values()), sum(s.stale for s in settled.values()))
+
+    async def contents(self, submissions: Sequence[SubmissionId]) -> dict[SubmissionId, bytes]:
+        read = await self._desk.table.get_many([keys.submission(id) for id in submissions])
+        stored = [unpack_content(image_of(item).body) for item in read.values()]
+        return {one.id: zlib.decompress(one.content) for one in stored}
+
+    async def cancel(self, ids: Sequence[MessageId], who: str, now: int) -> list[MessageId]:
+        asked = await self._desk.each(ids, lambda book, id: at_once(MemoryMessages(book).cancel([id], who, now)))
+        return [id for answer in asked.values() for id in answer]
+
+    async def resolve(self, ids: Sequence[MessageId], cause: Cause, who: str, note: str, now: int) -> list[MessageId]:
+        if cause not in DECISIONS:
+            raise ValueError(f"{cause} is not a decision.")
+
+        def rule(book: Book, id: MessageId) -> list[MessageId]:
+            return at_once(MemoryMessages(book).resolve([id], cause, who, note, now))
+
+        resolved = await self._desk.each(ids, rule)
+        return [id for answer in resolved.values() for id in answer]

@@ -1,0 +1,152 @@
+"""Runs: streams, campaigns, and the imports of lists into them. The rules are the memory ledger's."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+
+from kakitome.core.errors import StateError
+from kakitome.core.ids import RunId
+from kakitome.core.lifecycle import OPEN, Cause
+from kakitome.core.message import Run
+from kakitome.core.policy import Policy
+from kakitome.ledgers.dynamodb import keys
+from kakitome.ledgers.dynamodb.cases import case_item
+from kakitome.ledgers.dynamodb.codec import Case
+from kakitome.ledgers.dynamodb.desk import Desk, at_once
+from kakitome.ledgers.dynamodb.guards_streams import StreamGuards, is_held
+from kakitome.ledgers.dynamodb.imports import Imports
+from kakitome.ledgers.dynamodb.items import body_item, image_of
+from kakitome.ledgers.dynamodb.open import Open
+from kakitome.ledgers.dynamodb.pages import Pages
+from kakitome.ledgers.dynamodb.table import Conflict, Put
+from kakitome.ledgers.memory.book import Book
+from kakitome.ledgers.memory.runs import MemoryRuns
+from kakitome.ports.runs import Import, ImportBatch
+
+Sent = Callable[[RunId], Awaitable[int]]
+"""How many of a run were sent so far."""
+
+
+class _Numbered(Book):
+    """Gives one id, which nobody else has."""
+
+    number = 0
+
+    def next_ids(self, n: int, now: int) -> int:
+        return self.number
+
+
+class DynamoRuns:
+    def __init__(self, desk: Desk, pages: Pages, open: Open, sent: Sent) -> None:
+        self._desk = desk
+        self._open = open
+        self._sent = sent
+        self._imports = Imports(desk, pages)
+
+    async def stream(self, name: str, policy: Policy, now: int) -> Run:
+        known = await self._desk.cases.named(f"stream:{name}")
+        if known is None:
+            return await self._make(f"stream:{name}", lambda runs: at_once(runs.stream(name, policy, now)))
+        if known.book.run.policy == policy:
+            return known.book.run
+
+        def rule(book: Book, _: Case) -> Run:
+            return at_once(MemoryRuns(book).stream(name, policy, now))
+
+        return await self._desk.cases.change(known.book.run.id, rule)
+
+    async def open(
+        self, name: str, stream: str, policy: Policy, template: int | None, pinned: bytes, expires: int | None, now: int
+    ) -> Run:
+        known = await self._desk.cases.named(name)
+        if known is not None:
+            return known.book.run
+
+        def rule(runs: MemoryRuns) -> Run:
+            return at_once(runs.open(name, stream, policy, template, pinned, expires, now))
+
+        return await self._make(name, rule)
+
+    async def _make(self, name: str, rule: Callable[[MemoryRuns], Run]) -> Run:
+        """The run, with its name. Whoever comes second gets the first one's."""
+        desk = self._desk
+        book = _Numbered(desk.hash_key)
+        book.number = await self._next_number()
+        run = rule(MemoryRuns(book))
+        pointer = body_item(keys.run_name(name), run.id.to_bytes(8, "big"))
+        item = case_item(Case(book.runs[run.id]), book.journal)
+        try:
+            await desk.table.transact([Put(pointer, None), Put(item, None)], desk.token())
+        except Conflict:
+            known = await desk.cases.named(name)
+            assert known is not None
+            return known.book.run
+        return run
+
+    async def _next_number(self) -> int:
+        """One that nobody had; a number may be lost."""
+        desk = self._desk
+        there = await desk.table.get(keys.RUN_NUMBER)
+        while True:
+            image = image_of(there) if there else None
+            number = 1 + (int.from_bytes(image.body, "big") if image else 0)
+            if number > keys.MOST_RUNS:
+                raise StateError("This table has had its 262,143 campaigns and streams.", "Begin another table.")
+            item = body_item(keys.RUN_NUMBER, number.to_bytes(4, "big"))
+            there = await desk.table.put(item, image.revision if image else None, desk.token())
+            if there is None:
+                return number
+
+    async def begin_import(self, run: RunId, digest: str, now: int) -> Import:
+        return await self._desk.cases.change(
+            run, lambda book, _: at_once(MemoryRuns(book).begin_import(run, digest, now))
+        )
+
+    async def append(self, run: RunId, digest: str, batch: ImportBatch, due: int, now: int) -> Import:
+        return await self._imports.append(run, digest, batch, due, now)
+
+    async def seal(self, run: RunId, digest: str, now: int) -> Run:
+        return await self._desk.cases.change(run, lambda book, _: at_once(MemoryRuns(book).seal(run, digest, now)))
+
+    async def move(self, run: RunId, to: str, who: str, now: int) -> Run:
+        case = await self._desk.cases.get(run)
+        known = case.book.run
+        if to == "done" and known.campaign and await self._is_open(known, now):
+            raise StateError(f"The campaign {known.name!r} still has open messages; it is not done.")
+        sent = await self._sent(run) if to == "running" else 0
+        if to == "running" and is_held(case):
+            await StreamGuards(self._desk).resumed(known.stream, now)
+
+        def rule(book: Book, case: Case) -> Run:
+            begun = case.book.guard
+            moved = at_once(MemoryRuns(book).move(run, to, who, now))
+            if case.book.guard is not begun:
+                case.book.guard.sent_before = sent
+            return moved
+
+        moved = await self._desk.cases.change(run, rule)
+        if to == "cancelled":
+            await self.withdraw(moved, who, now)
+        return moved
+
+    async def _is_open(self, run: Run, now: int) -> bool:
+        return await self._open.first(self._open.messages(run, now), lambda m: m.state in OPEN) is not None
+
+    async def withdraw(self, run: Run, who: str, now: int) -> None:
+        """Everything open of a cancelled campaign. Whoever is cut off in the middle leaves the rest to the sweeper."""
+
+        def rule(book: Book, id: int) -> None:
+            message = next(iter(book.messages.values()))
+            if message.state in OPEN and message.withdrawn_by is None:
+                message.withdrawn_by = who
+                book.change(message, Cause.CANCELLED, now)
+
+        async for found in self._open.messages(run, now):
+            await self._desk.each([m.id for m in found if m.withdrawn_by is None], rule)
+
+    async def find(self, name: str) -> Run | None:
+        known = await self._desk.cases.named(name)
+        return None if known is None else known.book.run
+
+    async def list(self) -> Sequence[Run]:
+        return [case.book.run for case in await self._desk.cases.all()]

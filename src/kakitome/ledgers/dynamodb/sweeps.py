@@ -1,0 +1,100 @@
+"""What the sweeper asks and does. The rules are the memory ledger's."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+
+from kakitome.core.evidence import LaneRecord
+from kakitome.core.ids import MessageId
+from kakitome.core.lifecycle import State
+from kakitome.core.message import Run
+from kakitome.core.policy import Horizons
+from kakitome.ledgers.dynamodb.desk import Desk, at_once
+from kakitome.ledgers.dynamodb.items import message_id
+from kakitome.ledgers.dynamodb.lanes import LaneRecords
+from kakitome.ledgers.dynamodb.open import Open, live
+from kakitome.ledgers.dynamodb.pages import Pages
+from kakitome.ledgers.dynamodb.workers import all_workers
+from kakitome.ledgers.memory.book import Book, Message
+from kakitome.ledgers.memory.sweeps import MemorySweeps
+from kakitome.ports.messages import Doubt
+from kakitome.ports.workers import HEARTBEAT_LIMIT, WorkerRecord
+
+
+class DynamoSweeps:
+    def __init__(self, desk: Desk, pages: Pages, open: Open, records: LaneRecords) -> None:
+        self._desk = desk
+        self._pages = pages
+        self._open = open
+        self._records = records
+
+    async def _runs(self) -> list[Run]:
+        return live([case.book.run for case in await self._desk.cases.all()])
+
+    async def expire(self, n: int, now: int) -> int:
+        def rule(book: Book, _: MessageId) -> int:
+            return at_once(MemorySweeps(book).expire(1, now))
+
+        over = 0
+        async for ids in self._past(now):
+            over += sum((await self._desk.each(ids[: n - over], rule)).values())
+            if over >= n:
+                break
+        return over
+
+    async def _past(self, now: int) -> AsyncIterator[list[MessageId]]:
+        """What may be past its time."""
+        for case in await self._desk.cases.all():
+            run = case.book.run
+            if run.state == "done":
+                continue
+            async for entries in self._open.entries(run.id):
+                yield [message_id(entry) for entry in entries if isinstance(e := entry.get("e"), int) and e <= now]
+            if case.book.expires is not None and case.book.expires <= now:
+                async for found in self._pages.first_timers(run.id, now):
+                    yield [m.id for m in found if m.state is State.QUEUED]
+
+    async def lease_over(self, n: int, now: int) -> int:
+        workers = {worker.id: worker for worker in await all_workers(self._desk)}
+        silent = {id for id, worker in workers.items() if worker.heartbeat <= now - HEARTBEAT_LIMIT}
+
+        def rule(book: Book, _: MessageId) -> int:
+            book.workers = dict(workers)
+            return at_once(MemorySweeps(book).lease_over(1, now))
+
+        over = 0
+        async for ids in self._claimed(workers, silent, now):
+            over += sum((await self._desk.each(ids[: n - over], rule)).values())
+            if over >= n:
+                break
+        return over
+
+    async def _claimed(
+        self, workers: dict[str, WorkerRecord], silent: set[str], now: int
+    ) -> AsyncIterator[list[MessageId]]:
+        """Claims that may be over, by their lease or by their worker's silence."""
+        for run in await self._runs():
+            async for found in self._open.listed(run.id, until=now):
+                yield _sending(found)
+            for note in await self._pages.notes(run.id) if run.campaign else ():
+                if note.lease and (note.lease <= now or note.workers & silent):
+                    yield _sending(await self._pages.rows(run.id, note.page))
+
+    async def doubts(self, n: int, now: int) -> list[Doubt]:
+        book = self._desk.book()
+        for case in await self._desk.cases.all():
+            if case.book.run.state != "done":
+                book.runs[case.book.run.id] = case.book
+                async for found in self._open.listed(case.book.run.id, until=now):
+                    book.messages |= {m.id: m for m in found}
+        return at_once(MemorySweeps(book).doubts(n, now))
+
+    async def record(self, lane: str, begun: int, horizons: Horizons, now: int) -> LaneRecord:
+        return await self._records.around(lane, begun, horizons, now)
+
+    async def look_again(self, ids: Sequence[MessageId], at: int) -> None:
+        await self._desk.each(ids, lambda book, id: at_once(MemorySweeps(book).look_again([id], at)))
+
+
+def _sending(found: Sequence[Message]) -> list[MessageId]:
+    return [m.id for m in found if m.state is State.SENDING]
