@@ -21,18 +21,16 @@ from kakitome.bounces import bounce_doors
 from kakitome.campaign import Office
 from kakitome.config import Config, LaneTable, milliseconds, paces_of
 from kakitome.core.cost import Price
-from kakitome.core.errors import ConfigurationError, NotFound
+from kakitome.core.errors import NotFound
 from kakitome.core.ids import RunId
 from kakitome.core.lane import Lane, canary_lane, is_canary
 from kakitome.core.pacing import Paces
 from kakitome.core.policy import InDoubt, Kind, Policy
-from kakitome.core.suppression import TransientLimit
 from kakitome.doors import drains_of
 from kakitome.hands import Hands
 from kakitome.hosts.clock import SystemClock
 from kakitome.hosts.local import LocalHost
 from kakitome.lanes import canaries_of, followed_of, lanes_of, points_of, prices_of, table_of, transport_of
-from kakitome.ledgers.sqlite.ledger import SqliteLedger
 from kakitome.mailing import Mailing
 from kakitome.ports.clock import Clock
 from kakitome.ports.figures import PointsSource
@@ -40,6 +38,7 @@ from kakitome.ports.queue import Queue
 from kakitome.ports.transport import Transport
 from kakitome.rendering.renderer import TemplateRenderer
 from kakitome.rendering.stationery import Stationery
+from kakitome.stores import Store, folder_of, store_of
 from kakitome.unsubscribe import Exit
 from kakitome.worker import Worker
 
@@ -56,7 +55,7 @@ class Instance:
     """One running Kakitome. `step` hears every named step of the protocol; tests pull the plug there."""
 
     config: Config
-    ledger: SqliteLedger
+    ledger: Store
     queue: Queue
     host: LocalHost
     clock: Clock
@@ -179,25 +178,14 @@ class Instance:
         return followed_of(self.config, self.lanes, self.clock)
 
 
-def _ledger_path(config: Config) -> Path:
-    scheme, _, rest = config.ledger.url.partition("://")
-    if scheme != "sqlite":
-        raise ConfigurationError(
-            f"ledger.url begins with {scheme}://, which this version does not know.",
-            "Use sqlite:///PATH (a fourth slash for an absolute path).",
-        )
-    return Path(rest.removeprefix("/"))
-
-
 @asynccontextmanager
 async def opened(config: Config, clock: Clock | None = None, step: Step = _no_step) -> AsyncIterator[Instance]:
     """Open everything that the configuration names, and close it at the end."""
     sys.setswitchinterval(0.0001)  # the ledger's thread must not wait 5 ms for a busy event loop
-    path = _ledger_path(config)
+    clock = clock or SystemClock()
+    folder = folder_of(config)
     queue = queue_of(config)
-    table = config.suppression
-    window = milliseconds(table.transient_window, "suppression.transient_window")
-    ledger = SqliteLedger(path, TransientLimit(table.transient_limit, window))
+    ledger = await store_of(config, clock)
     mailing = Mailing(config)
     stationery = Stationery(mailing.letterhead, ledger.reads.hash_key, config.http.unsubscribe_key)
     try:
@@ -205,11 +193,11 @@ async def opened(config: Config, clock: Clock | None = None, step: Step = _no_st
             config=config,
             ledger=ledger,
             queue=queue,
-            host=LocalHost(path.parent / "workers"),
-            clock=clock or SystemClock(),
+            host=LocalHost(folder / "workers"),
+            clock=clock,
             renderer=TemplateRenderer(ledger.templates, ledger.messages, stationery),
             lanes=lanes_of(config),
-            folder=path.parent,
+            folder=folder,
             step=step,
             mailing=mailing,
             stationery=stationery,
