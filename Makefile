@@ -69,6 +69,17 @@ lock:
 	  aws-cdk@2.1148.1 asl-validator@4.0.0
 	@touch $@
 
+# What functions on AWS run: Linux wheels for Lambda's Python, hash-locked, and the package. ARCH=x86_64 for the other one.
+ARCH ?= aarch64
+build/lambda: .venv/dev requirements/server.txt $(shell find src/kakitome -name '*.py')
+	@rm -rf $@
+	@$(BIN)/pip install -q --disable-pip-version-check --no-compile --require-hashes --only-binary=:all: \
+	  --implementation cp --python-version 3.13 --platform manylinux2014_$(ARCH) \
+	  $(foreach glibc,17 24 26 27 28 31 34,--platform manylinux_2_$(glibc)_$(ARCH)) \
+	  --target $@ -r requirements/server.txt
+	@cp -R src/kakitome $@/ && find $@ -name __pycache__ -prune -exec rm -rf {} +
+	@touch $@
+
 .venv/dev: .venv/server requirements/dev.txt
 	@$(BIN)/pip install -q --disable-pip-version-check --require-hashes -r requirements/dev.txt
 	@touch $@
