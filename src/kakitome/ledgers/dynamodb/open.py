@@ -51,8 +51,12 @@ class Open:
         async for found in self.listed(run.id, until):
             yield found
         if run.campaign:
-            async for found in self._pages.first_timers(run.id, now):
+            async for found in self.first_timers(run, now):
                 yield found
+
+    def first_timers(self, run: Run, now: int) -> AsyncIterator[list[Message]]:
+        """The rows before or in their first attempt, page by page."""
+        return self._pages.first_timers(run.id, now)
 
     async def queued(self, run: Run, now: int, pace: str | None = None) -> AsyncIterator[list[Message]]:
         """What may be claimed now; None: of any pace."""
