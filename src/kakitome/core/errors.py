@@ -9,6 +9,7 @@
     │   ├── TemplateError       a template that does not compile or does not render (with its line)
     │   ├── ListError           a mailing list that cannot be read
     │   ├── IdempotencyConflict the key was used before for something else
+    │   ├── SearchNeedsKey      what was asked for can only be found with something more
     │   └── StateError          the thing exists, but is not in a state that allows this
     ├── NotFound                no such message, campaign, template …
     ├── EventRefused            an event whose origin is not proved
@@ -74,6 +75,10 @@ class ListError(Refused):
 
 class IdempotencyConflict(Refused):
     slug = "idempotency-conflict"
+
+
+class SearchNeedsKey(Refused):
+    slug = "search-needs-key"
 
 
 class StateError(Refused):

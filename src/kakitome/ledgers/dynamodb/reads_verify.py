@@ -1,0 +1,124 @@
+"""The recount: every message is read again, and what it adds must be what the counters say."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import AsyncIterator, Iterable, Mapping
+from typing import Final
+
+from kakitome.core.ids import MessageId
+from kakitome.core.lifecycle import Cause
+from kakitome.ledgers.dynamodb import counters
+from kakitome.ledgers.dynamodb.codec import Case, Shelved
+from kakitome.ledgers.dynamodb.counters import BETWEEN, LARGEST, QUARTERS, Cell
+from kakitome.ledgers.dynamodb.desk import Desk
+from kakitome.ledgers.dynamodb.feed import Feed
+from kakitome.ledgers.dynamodb.guards import within
+from kakitome.ledgers.dynamodb.items import message_id
+from kakitome.ledgers.dynamodb.open import Open
+from kakitome.ledgers.dynamodb.reads_walk import rows, singles
+from kakitome.ledgers.memory.reads import impossible
+from kakitome.ports.reads import Discrepancy
+
+HIGHEST: Final = "\U0010ffff"
+
+Sums = dict[Cell, int]
+
+
+class Recount:
+    """Of a ledger at work, what changes while it is counted is left out: it is right when it rests."""
+
+    def __init__(self, desk: Desk, feed: Feed, open: Open) -> None:
+        self._desk = desk
+        self._feed = feed
+        self._open = open
+
+    async def verify(self) -> list[Discrepancy]:
+        await self._feed.fresh()
+        cases = await self._desk.cases.all()
+        lanes: set[str] = set()
+        before = await self._counted(cases, lanes)
+        found, impossibles = Counter[Cell](), Counter[str]()
+        async for messages in self._all(cases, before):
+            for there in messages:
+                found.update(counters.adds(there))
+                _raise_to(found, counters.largest(there))
+                impossibles.update(impossible(there.message, _was_said_sent(there)))
+                lanes |= {attempt.lane for attempt in there.message.tries.values()}
+        recount = _as_judged(found, cases)
+        await self._feed.fresh()
+        counted = await self._counted(cases, lanes)
+        # Lanes are known only now: what else moved did so while it was counted.
+        resting = [
+            cell for cell in {**recount, **counted} if _is_of_lane(cell) or before.get(cell) == counted.get(cell)
+        ]
+        wrong = [cell for cell in resting if recount.get(cell, 0) != counted.get(cell, 0)]
+        names = {f"{case.book.run.id:x}": case.book.run.name for case in cases}
+        return [Discrepancy(what, 0, n) for what, n in impossibles.items()] + [
+            Discrepancy(_words(cell, names), recount.get(cell, 0), counted.get(cell, 0)) for cell in sorted(wrong)
+        ]
+
+    async def _all(self, cases: Iterable[Case], counted: Sums) -> AsyncIterator[list[Shelved]]:
+        """Single mails are looked for as far as the counters know, and as the open ones go."""
+        ids: list[int] = []
+        for case in cases:
+            run = case.book.run
+            if run.campaign:
+                async for found in rows(self._desk, case):
+                    yield found
+            else:
+                of = {cell.name: n for cell, n in counted.items() if cell.doc == counters.of_run(run.id)}
+                ids += counters.id_range(of) or ()
+                async for entries in self._open.entries(run.id):
+                    ids += [message_id(entry) for entry in entries]
+        if ids:
+            async for found in singles(self._desk, MessageId(min(ids)), MessageId(max(ids))):
+                yield found
+
+    async def _counted(self, cases: Iterable[Case], lanes: Iterable[str]) -> Sums:
+        pks = [f"C{case.book.run.id:x}" for case in cases] + [QUARTERS] + [counters.of_lane(lane) for lane in lanes]
+        sums: Sums = {}
+        for pk in pks:
+            for key, cells in (await self._feed.counters.range(pk, "\0", HIGHEST)).items():
+                sums |= {Cell(key, name): n for name, n in cells.items()}
+        return _as_judged(sums, cases)
+
+
+def _as_judged(sums: Mapping[Cell, int], cases: Iterable[Case]) -> Sums:
+    """Of a guard's cells only what they say within its window: the older ones may be put together."""
+    guards = {counters.of_guard(case.book.run.id): case.book.guard.since for case in cases}
+    found = {cell: n for cell, n in sums.items() if cell.doc not in guards}
+    for doc, since in guards.items():
+        cells = {cell.name: n for cell, n in sums.items() if cell.doc == doc}
+        found |= {Cell(doc, letter): n for letter in "bc" if (n := within(cells, letter, since))}
+    return found
+
+
+def _raise_to(found: Counter[Cell], largest: Iterable[tuple[Cell, int]]) -> None:
+    for cell, n in largest:
+        found[cell] = max(n, found.get(cell, n))
+
+
+def _was_said_sent(there: Shelved) -> bool:
+    return any(entry.kind == Cause.PERSON_SENT for entry in there.history)
+
+
+def _is_of_lane(cell: Cell) -> bool:
+    return cell.doc.pk.startswith("CL")
+
+
+def _words(cell: Cell, names: Mapping[str, str]) -> str:
+    """What a cell counts, for people."""
+    doc, name = cell
+    run = names.get(doc.pk[1:])
+    if run is not None:
+        kind = {"s": "", "w": "delivery ", "c": "figure ", "k": "machine "}.get(name[0], "")
+        if doc.sk == "g":
+            return f"{run}: {'bounced' if name == 'b' else 'complained'}, as the guard counts"
+        is_main = doc.sk == "m" and not name.startswith(LARGEST)
+        return f"{run}: {kind}{(name[1:] if is_main else name).replace(BETWEEN, ' ').strip()}"
+    if doc.pk == QUARTERS:
+        run_id, _, rest = name.partition(BETWEEN)
+        lane, _, what = rest.rpartition(BETWEEN)
+        return f"{names.get(run_id, run_id)}: {what} by {lane} in a quarter"
+    return f"lane {doc.pk[2:]}: {name}"
