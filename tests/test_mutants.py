@@ -38,13 +38,14 @@ MUTANTS = msgspec.convert(tomllib.loads((ROOT / "tests/mutants.toml").read_text(
 
 def fate(mutant: Mutant, folder: Path) -> tuple[int, str]:
     """The exit code and the output of the mutant's test."""
-    shutil.copytree(ROOT / "src", folder / "src", ignore=shutil.ignore_patterns("__pycache__"))
+    for part in ("src", "infra"):
+        shutil.copytree(ROOT / part, folder / part, ignore=shutil.ignore_patterns("__pycache__", "cdk.out"))
     file = folder / mutant.file
     file.write_text(file.read_text().replace(mutant.old, mutant.new))
     run = subprocess.run(
         [sys.executable, "-m", "pytest", "-x", mutant.test],
         cwd=ROOT,
-        env=os.environ | ENVIRONMENT | {"PYTHONPATH": str(folder / "src")},
+        env=os.environ | ENVIRONMENT | {"PYTHONPATH": f"{folder / 'src'}:{folder / 'infra'}"},
         capture_output=True,
         text=True,
         timeout=LONGEST,

@@ -15,7 +15,7 @@ APP = ROOT / "infra"
 PROGRAMS = Path(sys.prefix) / "node" / "node_modules" / ".bin"
 HOW = "needs Node and the CDK: install Node (Debian: nodejs npm), then `make .venv/infra`"
 
-sys.path.insert(0, str(APP))
+sys.path.append(str(APP))  # behind PYTHONPATH, where a mutant stands
 
 
 def program(name: str) -> str:

@@ -35,7 +35,7 @@ VARIANTS: dict[str, dict[str, str]] = {
 
 
 def write(folder: Path, code: str) -> None:
-    sys.path.insert(0, str(APP))
+    sys.path.append(str(APP))
     import aws_cdk
 
     from kakitome_infra.parameters import Parameters
