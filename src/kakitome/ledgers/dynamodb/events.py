@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 from kakitome.core.event import Event
 from kakitome.core.ids import Fence, MessageId
 from kakitome.ledgers.dynamodb.addresses import Addresses
+from kakitome.ledgers.dynamodb.beyond import Beyond
 from kakitome.ledgers.dynamodb.desk import Desk
 from kakitome.ledgers.dynamodb.raws import Raws
 from kakitome.ledgers.dynamodb.taking import Owned, Taking, is_known
@@ -76,6 +77,7 @@ class DynamoEvents:
         self._addresses = addresses
         self._early = early
         self._raws = Raws(desk)
+        self._beyond = Beyond(desk)
         self._taking = Taking(desk, addresses)
 
     async def fold(self, events: Sequence[NamedEvent], now: int) -> Folded:
@@ -114,6 +116,7 @@ class DynamoEvents:
         there = (await self._desk.shelves([message])).get(message)
         if there is None:
             return []
+        await self._beyond.add(there)
         about = sorted((kept.event for kept in there.events), key=lambda event: (event.at, event.key))
         return await self._raws.given_back(about, there.raws)
 

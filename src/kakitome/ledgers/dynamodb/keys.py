@@ -7,6 +7,7 @@
     s…  submissions              k…  idempotency keys     p…  provider ids: their attempts, and events that came early
     a…  what is known of an address                       e…  events as they came, in batches
     a   addresses in their order, of those in a…          q…  events that came early and have no provider id
+    o…  opens and clicks of a message beyond those that count
     C…  counters                 j…  what happened to nothing of the above
 
 An id of 63 bits: a single mail's begins with 0 and the millisecond; a row's with 1, the run (18 bits), the number of

@@ -10,6 +10,7 @@ from kakitome.core.correlation import attempts_named
 from kakitome.core.ids import Fence, MessageId
 from kakitome.core.suppression import KINDS
 from kakitome.ledgers.dynamodb.addresses import Addresses
+from kakitome.ledgers.dynamodb.beyond import Beyond, is_beyond
 from kakitome.ledgers.dynamodb.codec import Shelved, unpack_message
 from kakitome.ledgers.dynamodb.desk import Desk
 from kakitome.ledgers.dynamodb.raws import Place
@@ -36,6 +37,7 @@ class Taking:
     def __init__(self, desk: Desk, addresses: Addresses) -> None:
         self._desk = desk
         self._addresses = addresses
+        self._beyond = Beyond(desk)
 
     async def named(self, events: Collection[EventBook]) -> Shelves:
         """Give each event the attempt that it names, if there is one. Answers the messages that are named."""
@@ -68,10 +70,12 @@ class Taking:
         new = [kept for kept in matched if not is_known(kept, shelves)]
         await self._tell(new, shelves, now)
         by_id: dict[MessageId, list[EventBook]] = {}
+        beyond: list[EventBook] = []
         for kept in new:
             assert kept.message is not None
-            by_id.setdefault(kept.message, []).append(kept)
-        taken = Taken()
+            there = beyond if is_beyond(kept, shelves[kept.message]) else by_id.setdefault(kept.message, [])
+            there.append(kept)
+        taken = Taken(await self._beyond.keep(beyond, shelves, raws, now))
         for part in (await self._desk.each(by_id, lambda book, id: _take(book, id, by_id[id], now), raws)).values():
             taken.fresh |= part.fresh
             taken.learnt += part.learnt
