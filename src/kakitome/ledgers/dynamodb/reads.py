@@ -65,7 +65,7 @@ class DynamoReads:
     async def search(self, search: Search) -> list[MessageView]:
         """Raises `SearchNeedsKey` where everything would have to be gone through."""
         if search.provider_id is not None:
-            ids = await self._by_provider_id(search.provider_id)
+            ids: Iterable[MessageId] = await self._by_provider_id(search.provider_id)
         elif search.hash is not None:
             ids = await self._by_hash(search.hash, search.run)
         elif search.states and set(search.states) <= set(LISTED):

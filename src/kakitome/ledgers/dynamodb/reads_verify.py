@@ -13,6 +13,7 @@ from kakitome.ledgers.dynamodb.codec import Case, Shelved
 from kakitome.ledgers.dynamodb.counters import BETWEEN, LARGEST, QUARTERS, Cell
 from kakitome.ledgers.dynamodb.desk import Desk
 from kakitome.ledgers.dynamodb.feed import Feed
+from kakitome.ledgers.dynamodb.figures import quartered
 from kakitome.ledgers.dynamodb.guards import within
 from kakitome.ledgers.dynamodb.items import message_id
 from kakitome.ledgers.dynamodb.open import Open
@@ -36,22 +37,17 @@ class Recount:
     async def verify(self) -> list[Discrepancy]:
         await self._feed.fresh()
         cases = await self._desk.cases.all()
-        lanes: set[str] = set()
-        before = await self._counted(cases, lanes)
+        before = await self._counted(cases)
         found, impossibles = Counter[Cell](), Counter[str]()
         async for messages in self._all(cases, before):
             for there in messages:
                 found.update(counters.adds(there))
                 _raise_to(found, counters.largest(there))
                 impossibles.update(impossible(there.message, _was_said_sent(there)))
-                lanes |= {attempt.lane for attempt in there.message.tries.values()}
         recount = _as_judged(found, cases)
         await self._feed.fresh()
-        counted = await self._counted(cases, lanes)
-        # Lanes are known only now: what else moved did so while it was counted.
-        resting = [
-            cell for cell in {**recount, **counted} if _is_of_lane(cell) or before.get(cell) == counted.get(cell)
-        ]
+        counted = await self._counted(cases)
+        resting = [cell for cell in {**recount, **counted} if before.get(cell) == counted.get(cell)]
         wrong = [cell for cell in resting if recount.get(cell, 0) != counted.get(cell, 0)]
         names = {f"{case.book.run.id:x}": case.book.run.name for case in cases}
         return [Discrepancy(what, 0, n) for what, n in impossibles.items()] + [
@@ -75,13 +71,17 @@ class Recount:
             async for found in singles(self._desk, MessageId(min(ids)), MessageId(max(ids))):
                 yield found
 
-    async def _counted(self, cases: Iterable[Case], lanes: Iterable[str]) -> Sums:
-        pks = [f"C{case.book.run.id:x}" for case in cases] + [QUARTERS] + [counters.of_lane(lane) for lane in lanes]
-        sums: Sums = {}
-        for pk in pks:
-            for key, cells in (await self._feed.counters.range(pk, "\0", HIGHEST)).items():
-                sums |= {Cell(key, name): n for name, n in cells.items()}
+    async def _counted(self, cases: Iterable[Case]) -> Sums:
+        """A lane is known by its quarters."""
+        sums = await self._partition(QUARTERS)
+        lanes = sorted({quartered(cell.name)[1] for cell in sums})
+        for pk in [f"C{case.book.run.id:x}" for case in cases] + [counters.of_lane(lane) for lane in lanes]:
+            sums |= await self._partition(pk)
         return _as_judged(sums, cases)
+
+    async def _partition(self, pk: str) -> Sums:
+        documents = await self._feed.counters.range(pk, " ", HIGHEST)
+        return {Cell(key, name): n for key, cells in documents.items() for name, n in cells.items()}
 
 
 def _as_judged(sums: Mapping[Cell, int], cases: Iterable[Case]) -> Sums:
@@ -103,10 +103,6 @@ def _was_said_sent(there: Shelved) -> bool:
     return any(entry.kind == Cause.PERSON_SENT for entry in there.history)
 
 
-def _is_of_lane(cell: Cell) -> bool:
-    return cell.doc.pk.startswith("CL")
-
-
 def _words(cell: Cell, names: Mapping[str, str]) -> str:
     """What a cell counts, for people."""
     doc, name = cell
@@ -118,7 +114,6 @@ def _words(cell: Cell, names: Mapping[str, str]) -> str:
         is_main = doc.sk == "m" and not name.startswith(LARGEST)
         return f"{run}: {kind}{(name[1:] if is_main else name).replace(BETWEEN, ' ').strip()}"
     if doc.pk == QUARTERS:
-        run_id, _, rest = name.partition(BETWEEN)
-        lane, _, what = rest.rpartition(BETWEEN)
+        run_id, lane, what = quartered(name)
         return f"{names.get(run_id, run_id)}: {what} by {lane} in a quarter"
     return f"lane {doc.pk[2:]}: {name}"

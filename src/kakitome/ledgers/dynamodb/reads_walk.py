@@ -33,8 +33,8 @@ async def rows(desk: Desk, case: Case, after: int = 0) -> AsyncIterator[list[She
 async def singles(desk: Desk, first: MessageId, last: MessageId) -> AsyncIterator[list[Shelved]]:
     """Of all streams, from one id to another."""
     for day in keys.single_days(first >> 20, last >> 20):
-        after, bound = keys.sortable(max(0, first - 1)), ""
-        while bound is not None:
+        after: str | None = keys.sortable(max(0, first - 1))
+        while after is not None:
             found = await asyncio.gather(
                 *(desk.table.query(keys.singles_of(day, n), after=after, limit=AT_ONCE) for n in range(SHARDS))
             )
@@ -43,7 +43,7 @@ async def singles(desk: Desk, first: MessageId, last: MessageId) -> AsyncIterato
             items = [item for part in found for item in part if bound is None or str(item["sk"]) <= bound]
             if items:
                 yield _opened(sorted(items, key=message_id))
-            after = bound or after
+            after = bound
 
 
 async def of_run(
