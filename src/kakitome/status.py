@@ -188,7 +188,8 @@ def _accepted_at(view: MessageView) -> int:
 
 
 # What an attempt shows itself needs no second line. Withdrawals end a claim, too, but their reason is elsewhere.
-_DECIDED = {*Cause} - OUTCOMES - {Cause.ACCEPTED, Cause.CLAIMED} | {Cause.SUPPRESSED, Cause.CANCELLED, Cause.EXPIRED}
+_BEGUN = {Cause.ACCEPTED, Cause.ADMITTED_WITH_CLAIM, Cause.CLAIMED}
+_DECIDED = {*Cause} - OUTCOMES - _BEGUN | {Cause.SUPPRESSED, Cause.CANCELLED, Cause.EXPIRED}
 
 
 def _attempt(attempt: AttemptView) -> Attempt:

@@ -31,6 +31,7 @@ from kakitome.ports.ledger import Ledger
 from kakitome.ports.messages import DECISIONS, OUTCOMES
 from kakitome.ports.reads import Search
 from kakitome.ports.records import NamedEvent, Suppression
+from kakitome.ports.rows import Claiming
 from kakitome.ports.runs import ImportBatch, ImportRow
 from kakitome.ports.workers import Mark, MarkKind, WorkerRecord
 from kakitome.testing.ledger_world import DAY, HOUR, MINUTE, START, hashed
@@ -38,6 +39,7 @@ from kakitome.testing.ledger_world import DAY, HOUR, MINUTE, START, hashed
 ADDRESSES = tuple(f"{name}@example.jp" for name in "abcdef")
 PACES = dict(zip(ADDRESSES, ("", "docomo", "au", "", "docomo", ""), strict=True))
 STREAMS, CAMPAIGNS, DIGESTS = ("booking", "news"), ("letter", "other"), ("list-1", "list-2", "list-3")
+ROWS = {"list-1": "abacdf", "rows-1": "bbdaec", "rows-2": "fedcba"}  # line by line; two more have no good address
 WORKERS, LANES = ("w1", "w2"), ("ses", "smtp")
 HORIZONS = Horizons(quiet=5 * MINUTE, neighbourhood=2 * MINUTE)
 
@@ -154,6 +156,35 @@ class Both(RuleBasedStateMachine):
         answer = self.ask(lambda b: b.runs.append(run, digest, batch, self.now, self.now))
         self.learn(run)
         return line if isinstance(answer, type) else int(answer.next_line)
+
+    # ── Rows that come while the campaign runs ──────────────────────────────────────────────────────────────────────
+
+    @rule(run=st.integers(2, 3), digest=st.sampled_from(sorted(ROWS)), rows=st.sampled_from((8, 8, 8, 9)))
+    def expect(self, run: int, digest: str, rows: int) -> None:
+        self.ask(lambda b: b.rows.expect(self.runs[run], digest, rows, self.now))
+
+    @rule(
+        run=st.integers(2, 3),
+        digest=st.sampled_from(sorted(ROWS)),
+        lines=st.lists(st.integers(0, 5), min_size=1, max_size=8),
+        worker=st.sampled_from((None, *WORKERS)),
+        due=st.sampled_from((0, 0, MINUTE)),
+    )
+    def take(self, run: int, digest: str, lines: list[int], worker: str | None, due: int) -> None:
+        to = {line: f"{ROWS[digest][line]}@example.jp" for line in lines}
+        rows = [ImportRow(k, to[k], hashed(to[k]), f'{{"n":{k}}}', PACES[to[k]]) for k in lines]
+        claim = None if worker is None else Claiming(worker, LANES[0], self.now + 5 * MINUTE)
+        taken = self.ask(lambda b: b.rows.take(self.runs[run], digest, rows, claim, self.now + due, self.now))
+        if not isinstance(taken, type):
+            self.claims += [(c.id, c.fence) for c in taken.claims]
+        self.learn(self.runs[run])
+
+    @rule(run=st.integers(2, 3), digest=st.sampled_from(sorted(ROWS)), whole=st.booleans())
+    def close(self, run: int, digest: str, whole: bool) -> None:
+        self.ask(lambda b: b.rows.bad(self.runs[run], digest, [6, 7, 6] if whole else [7], self.now))
+        if whole:
+            self.take(run, digest, [*range(6)], None, 0)
+        self.ask(lambda b: b.rows.close(self.runs[run], digest, self.now))
 
     def learn(self, run: RunId) -> None:
         found = self.ask(lambda b: b.reads.search(Search(run=run, n=1000)))

@@ -14,7 +14,7 @@ from kakitome.core.message import Entry
 
 GOING = frozenset({"provider_accepted", "proof", "rejected", "exhausted", "unrenderable"})
 """Entries that say: a mail of this run left the queue. An attempt that came back says nothing of the kind."""
-BEGINNING = frozenset({"campaign_running", "import_sealed", "person_resend"})
+BEGINNING = frozenset({"campaign_running", "import_expected", "import_sealed", "person_resend"})
 """Entries that say: a person has set this run going, or has put mail back into it."""
 TELLING = frozenset({"guard_warned", "guard_paused", "event_quarantined"})
 """Entries that are alerts themselves."""

@@ -11,6 +11,7 @@ from kakitome.ports.guards import Guards
 from kakitome.ports.messages import Messages, Sweeps
 from kakitome.ports.reads import Reads
 from kakitome.ports.records import Events, Journal, Suppressions, Templates
+from kakitome.ports.rows import Rows
 from kakitome.ports.runs import Runnable, Runs
 from kakitome.ports.workers import Workers
 
@@ -22,6 +23,8 @@ class Ledger(Protocol):
     def sweeps(self) -> Sweeps: ...
     @property
     def runs(self) -> Runs: ...
+    @property
+    def rows(self) -> Rows: ...
     @property
     def runnable(self) -> Runnable: ...
     @property

@@ -17,6 +17,7 @@ from kakitome.testing.ledger_campaigns import Campaigns
 from kakitome.testing.ledger_claims import Claims
 from kakitome.testing.ledger_doubt import Doubt
 from kakitome.testing.ledger_events import Events
+from kakitome.testing.ledger_expected import Expected
 from kakitome.testing.ledger_figures import Figures
 from kakitome.testing.ledger_gates import Gates
 from kakitome.testing.ledger_guard_streams import GuardStreams
@@ -24,6 +25,7 @@ from kakitome.testing.ledger_guards import Guards
 from kakitome.testing.ledger_lifecycle import Lifecycle
 from kakitome.testing.ledger_paces import Paces
 from kakitome.testing.ledger_records import Records
+from kakitome.testing.ledger_rows import Rows
 from kakitome.testing.ledger_workers import Workers
 
 
@@ -33,6 +35,8 @@ class LedgerContract(
     Lifecycle,
     Doubt,
     Campaigns,
+    Rows,
+    Expected,
     Events,
     Workers,
     Accounts,

@@ -46,10 +46,19 @@ class Attempt:
 
 @dataclass
 class ImportBook:
+    """`expected`: so many rows come while the campaign runs, in any order; `lines` are those that became no message,
+    and why."""
+
     run: RunId
     digest: str
     next_line: int = 0
     sealed: bool = False
+    expected: int | None = None
+    lines: dict[int, str] = field(default_factory=dict)
+
+    @property
+    def is_expected(self) -> bool:
+        return self.expected is not None and not self.sealed
 
 
 @dataclass

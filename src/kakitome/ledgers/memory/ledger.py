@@ -12,6 +12,7 @@ from kakitome.ledgers.memory.guards import MemoryGuards
 from kakitome.ledgers.memory.messages import MemoryMessages
 from kakitome.ledgers.memory.reads import MemoryReads
 from kakitome.ledgers.memory.records import MemoryJournal, MemoryTemplates
+from kakitome.ledgers.memory.rows import MemoryRows
 from kakitome.ledgers.memory.runs import MemoryRuns
 from kakitome.ledgers.memory.suppressions import MemorySuppressions
 from kakitome.ledgers.memory.sweeps import MemorySweeps
@@ -26,6 +27,7 @@ class MemoryLedger:
         self.messages = MemoryMessages(book)
         self.sweeps = MemorySweeps(book)
         self.runs = MemoryRuns(book)
+        self.rows = MemoryRows(book)
         self.runnable = MemoryRunnable(book)
         self.workers = MemoryWorkers(book)
         self.accounts = MemoryAccounts(book)

@@ -12,6 +12,7 @@ from kakitome.ledgers.memory.book import Attempt, Book, KeyBook, Message, Submis
 from kakitome.ledgers.memory.events import match_waiting
 from kakitome.ledgers.memory.settling import settle
 from kakitome.ports.messages import DECISIONS, RESENDS, Settled
+from kakitome.ports.rows import Claiming
 
 
 class MemoryMessages:
@@ -53,18 +54,9 @@ class MemoryMessages:
             for m in self._book.known(ids)
             if m.state is State.QUEUED and m.due <= now and self._book.is_running(m.run)
         ]
-        return [self._claim(m, worker, lane, lease, now) for m in claimable]
-
-    def _claim(self, m: Message, worker: str, lane: str, lease: int, now: int) -> Claimed:
-        assert self._book.change(m, Cause.CLAIMED, now)
-        m.fence = Fence(m.fence + 1)
-        m.worker, m.lease = worker, lease
-        m.first_claimed = now if m.first_claimed is None else m.first_claimed
-        m.tries[m.fence] = Attempt(m.fence, worker, lane, now)
-        self._book.enter(now, Cause.CLAIMED, run=m.run, ids=[m.id], worker=worker, lane=lane, lease=lease)
-        return Claimed(
-            m.id, m.fence, m.run, m.address, m.attempts, m.first_claimed, m.expires, m.submission, m.variables
-        )
+        for m in claimable:
+            assert self._book.change(m, Cause.CLAIMED, now)
+        return [take_in_hand(self._book, m, Cause.CLAIMED, Claiming(worker, lane, lease), now) for m in claimable]
 
     async def check(self, claims: Sequence[tuple[MessageId, Fence]], now: int) -> dict[MessageId, Cause]:
         return {id: cause for id, fence in claims if (cause := self._check(id, fence, now)) is not None}
@@ -129,3 +121,13 @@ class MemoryMessages:
                 self._book.set_state(run.id, "running")
                 self._book.enter(now, "campaign_running", run=run.id, who=who)
         return True
+
+
+def take_in_hand(book: Book, m: Message, cause: Cause, claim: Claiming, now: int) -> Claimed:
+    """A message that is `sending` now, by this cause, gets its next fence and the attempt of it."""
+    m.fence = Fence(m.fence + 1)
+    m.worker, m.lease = claim.worker, claim.lease
+    m.first_claimed = now if m.first_claimed is None else m.first_claimed
+    m.tries[m.fence] = Attempt(m.fence, claim.worker, claim.lane, now)
+    book.enter(now, cause, run=m.run, ids=[m.id], worker=claim.worker, lane=claim.lane, lease=claim.lease)
+    return Claimed(m.id, m.fence, m.run, m.address, m.attempts, m.first_claimed, m.expires, m.submission, m.variables)

@@ -9,7 +9,7 @@ from kakitome.core.delivery import NOTHING, Delivery, encode, word, words
 from kakitome.core.ids import MessageId, RunId, SubmissionId
 from kakitome.core.lifecycle import Cause, State
 from kakitome.core.message import AttemptView, MessageView, Run
-from kakitome.ledgers.memory.book import Book, Message, heard
+from kakitome.ledgers.memory.book import Book, ImportBook, Message, heard
 from kakitome.ports.reads import DELIVERY, ROWS, Discrepancy, Search
 
 
@@ -45,12 +45,14 @@ class MemoryReads:
 
     async def rows(self, run: RunId) -> dict[str, int]:
         counted = dict.fromkeys(ROWS, 0)
+        counted["missing"] = sum(
+            missing(self._book, source) for source in self._book.imports.values() if source.run == run
+        )
         if run in self._book.runs:
             book = self._book.runs[run]
             counted |= {"invalid": book.invalid, "duplicate": book.duplicate, "already": book.already}
         for m in self._book.of_run(run):
-            incoming = m.state is State.QUEUED and m.source is not None and not m.source.sealed
-            counted["importing" if incoming else m.state.word] += 1
+            counted["importing" if _is_incoming(m) else m.state.word] += 1
         return counted | {"read": sum(counted.values())}
 
     async def delivery(self, run: RunId) -> dict[str, int]:
@@ -71,6 +73,17 @@ class MemoryReads:
 
     async def hash_key(self) -> bytes:
         return self._book.hash_key
+
+
+def missing(book: Book, source: ImportBook) -> int:
+    """How many of the rows that were expected have neither become a message nor anything else."""
+    if source.expected is None:
+        return 0
+    return source.expected - sum(m.source is source for m in book.of_run(source.run)) - len(source.lines)
+
+
+def _is_incoming(m: Message) -> bool:
+    return m.state is State.QUEUED and m.source is not None and not m.source.sealed and not m.source.is_expected
 
 
 # ── One message ─────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -55,13 +55,9 @@ class MemoryRuns:
 
     async def begin_import(self, run: RunId, digest: str, now: int) -> Import:
         book = self._book.run(run)
-        if book.run.state == "cancelled":
-            raise StateError(f"The campaign {book.run.name!r} was cancelled.")
-        known = self._book.imports.get((run, digest))
-        if known is None or not known.sealed:
-            for other in self._book.imports.values():
-                if other.run == run and other.digest != digest and not other.sealed:
-                    raise StateError(f"The campaign {book.run.name!r} is still taking in another list.")
+        known = known_import(self._book, run, digest)
+        if known is not None and known.is_expected:
+            raise _is_expected(book.run)
         if known is None:
             known = self._book.imports[run, digest] = ImportBook(run, digest)
             book.before_import = book.run.state
@@ -76,6 +72,8 @@ class MemoryRuns:
 
     async def append(self, run: RunId, digest: str, batch: ImportBatch, due: int, now: int) -> Import:
         source = self._import(run, digest)
+        if source.is_expected:
+            raise _is_expected(self._book.runs[run].run)
         if source.sealed or batch.first_line != source.next_line:
             return _answer(source)
         book = self._book.runs[run]
@@ -107,6 +105,8 @@ class MemoryRuns:
     async def seal(self, run: RunId, digest: str, now: int) -> Run:
         source = self._import(run, digest)
         book = self._book.runs[run]
+        if source.is_expected:
+            raise _is_expected(book.run)
         if not source.sealed:
             source.sealed = True
             self._book.set_state(run, book.before_import if book.before_import in ("running", "paused") else "ready")
@@ -119,6 +119,8 @@ class MemoryRuns:
             raise StateError(f"The campaign {known.name!r} is {known.state}; it cannot become {to}.")
         if to == "done" and any(m.state in OPEN for m in self._book.of_run(run)):
             raise StateError(f"The campaign {known.name!r} still has open messages; it is not done.")
+        if to == "done" and any(s.run == run and s.is_expected for s in self._book.imports.values()):
+            raise _is_expected(known)
         if to != known.state:
             if to == "running":
                 resumed(self._book, run, now)
@@ -141,6 +143,23 @@ class MemoryRuns:
 
     async def list(self) -> Sequence[Run]:
         return sorted((book.run for book in self._book.runs.values()), key=lambda run: (-run.created, -run.id))
+
+
+def known_import(book: Book, run: RunId, digest: str) -> ImportBook | None:
+    """The import of this list. `StateError` if the campaign cannot take it in now."""
+    campaign = book.run(run).run
+    if campaign.state == "cancelled":
+        raise StateError(f"The campaign {campaign.name!r} was cancelled.")
+    known = book.imports.get((run, digest))
+    if known is None or not known.sealed:
+        for other in book.imports.values():
+            if other.run == run and other.digest != digest and not other.sealed:
+                raise StateError(f"The campaign {campaign.name!r} is still taking in another list.")
+    return known
+
+
+def _is_expected(run: Run) -> StateError:
+    return StateError(f"The campaign {run.name!r} waits for rows of a list that comes in parts.")
 
 
 def _answer(source: ImportBook) -> Import:

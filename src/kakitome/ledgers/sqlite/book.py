@@ -89,7 +89,7 @@ def _count(db: Db, rows: Sequence[tuple[int, int, int, str | None]], origin: Sta
 
 def _incoming(db: Db, run: int, ids: Sequence[int]) -> int:
     """How many of these queued messages belong to a list that is still being taken in: they count as `importing`."""
-    number = one(db, "select id from import where run = ? and not sealed", run)
+    number = one(db, "select id from import where run = ? and not sealed and expected is null", run)
     if number is None:
         return 0
     sql = "select count(*) from row where message in (select value from json_each(?)) and import = ?"

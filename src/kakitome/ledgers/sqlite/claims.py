@@ -10,10 +10,11 @@ from kakitome.core.ids import Fence, MessageId, RunId, SubmissionId
 from kakitome.core.lifecycle import Cause, State
 from kakitome.core.message import Claimed, Settlement
 from kakitome.core.statistics import QUARTER
-from kakitome.ledgers.sqlite.book import count_moves, enter
+from kakitome.ledgers.sqlite.book import count_moves, enter, note
 from kakitome.ledgers.sqlite.connection import Db, as_json, fill, one
 from kakitome.ledgers.sqlite.events import match_waiting
 from kakitome.ports.messages import OUTCOMES, Settled
+from kakitome.ports.rows import Claiming
 
 _DUE = "select id from message where run = ?1 and pace = ?4 and state = 0 and due <= ?2 order by due, id limit ?3"
 
@@ -68,12 +69,29 @@ def claim(db: Db, ids: Sequence[MessageId], worker: str, lane: str, lease: int, 
         enter(db, now, Cause.CLAIMED, run=run, worker=worker, lane=lane, lease=lease, ids=claimed)
     order = {id: k for k, id in enumerate(dict.fromkeys(ids))}
     rows.sort(key=lambda row: order[row.id])
-    return [
-        Claimed(
-            r.id, r.fence, r.run, r.address, r.attempts, r.first_claimed, r.expires, r.submission, r.variables.encode()
-        )
-        for r in rows
-    ]
+    return [_claimed(row) for row in rows]
+
+
+def admitted(db: Db, ids: Sequence[int], run: RunId, claim: Claiming, now: int) -> list[Claimed]:
+    """The first attempts of messages that came into being with their claim."""
+    taken = as_json(ids)
+    db.execute(_ATTEMPTS, (taken, claim.worker, claim.lane, now))
+    hands = msgspec.structs.asdict(claim)
+    note(db, now, Cause.ADMITTED_WITH_CLAIM, {**hands, "ids": ids}, run)
+    return [_claimed(row) for row in _rows(one(db, _CLAIMED, taken))]
+
+
+def _claimed(r: _Row) -> Claimed:
+    return Claimed(
+        r.id, r.fence, r.run, r.address, r.attempts, r.first_claimed, r.expires, r.submission, r.variables.encode()
+    )
+
+
+def contents(db: Db, submissions: Sequence[SubmissionId]) -> dict[SubmissionId, bytes]:
+    rows = db.execute(
+        "select id, content from submission where id in (select value from json_each(?))", (as_json(submissions),)
+    )
+    return {id: content.encode() for id, content in rows}
 
 
 _CHECK = """

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import partial
 from pathlib import Path
 
 from kakitome.core.errors import KakitomeError
@@ -29,11 +28,12 @@ from kakitome.ledgers.sqlite import (
     workers,
 )
 from kakitome.ledgers.sqlite.alerts import SqliteAlerts
-from kakitome.ledgers.sqlite.connection import Db, as_json, one
+from kakitome.ledgers.sqlite.connection import Db, one
 from kakitome.ledgers.sqlite.figures import SqliteFigures
 from kakitome.ledgers.sqlite.guards import SqliteGuards
 from kakitome.ledgers.sqlite.limits import SqliteAccounts
 from kakitome.ledgers.sqlite.lookout import SqliteLookout
+from kakitome.ledgers.sqlite.rows import SqliteRows
 from kakitome.ledgers.sqlite.threads import Thread
 from kakitome.ledgers.sqlite.turnstile import Turnstile
 from kakitome.ports.messages import Doubt, Settled
@@ -66,20 +66,13 @@ class _Messages(_Part):
         return await self._write(lambda db: claims.settle(db, settlements, now))
 
     async def contents(self, submissions: Sequence[SubmissionId]) -> dict[SubmissionId, bytes]:
-        return await self._read(partial(_contents, submissions=submissions))
+        return await self._read(lambda db: claims.contents(db, submissions))
 
     async def cancel(self, ids: Sequence[MessageId], who: str, now: int) -> list[MessageId]:
         return await self._write(lambda db: resolution.cancel(db, ids, who, now))
 
     async def resolve(self, ids: Sequence[MessageId], cause: Cause, who: str, note: str, now: int) -> list[MessageId]:
         return await self._write(lambda db: resolution.resolve(db, ids, cause, who, note, now))
-
-
-def _contents(db: Db, submissions: Sequence[SubmissionId]) -> dict[SubmissionId, bytes]:
-    rows = db.execute(
-        "select id, content from submission where id in (select value from json_each(?))", (as_json(submissions),)
-    )
-    return {id: content.encode() for id, content in rows}
 
 
 class _Sweeps(_Part):
@@ -264,6 +257,7 @@ class SqliteLedger:
         self.messages = _Messages(*both)
         self.sweeps = _Sweeps(*both)
         self.runs = _Runs(*both)
+        self.rows = SqliteRows(*both)
         self.runnable = _Runnable(*both)
         self.workers = _Workers(*both)
         self.accounts = SqliteAccounts(*both)

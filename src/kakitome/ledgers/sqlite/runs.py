@@ -105,20 +105,46 @@ def begin_import(db: Db, run: RunId, digest: str, now: int) -> Import:
     known = _import(db, run, digest)
     if known and known[1].sealed:
         return known[1]
-    other = one(db, "select digest from import where run = ? and not sealed and digest <> ?", run, digest)
-    if other is not None:
-        raise StateError(
-            f"The campaign {campaign.name!r} is still taking in another list ({other}).",
-            "Start it once more with that list, so that its import ends; then start it with this one.",
-        )
+    check_alone(db, campaign, digest)
     if known is None:
         db.execute("insert into import (run, digest, next_line) values (?, ?, 0)", (run, digest))
         db.execute("update run set before_import = state, state = 'importing' where id = ?", (run,))
         _set_runnable(db, run, False)
         enter(db, now, "import_begun", run=run, digest=digest)
-    found = _import(db, run, digest)
+    found = _appendable(db, run, digest)
     assert found is not None
     return found[1]
+
+
+def check_alone(db: Db, campaign: Run, digest: str) -> None:
+    """`StateError` if another list is being taken in."""
+    sql = "select digest from import where run = ? and not sealed and digest <> ?"
+    other = one(db, sql, campaign.id, digest)
+    if other is not None:
+        raise StateError(
+            f"The campaign {campaign.name!r} is still taking in another list ({other}).",
+            "Start it once more with that list, so that its import ends; then start it with this one.",
+        )
+
+
+def _appendable(db: Db, run: int, digest: str) -> tuple[int, Import] | None:
+    """`StateError` if rows of this list come in another way."""
+    found = _import(db, run, digest)
+    if found and not found[1].sealed and expected(db, found[0]) is not None:
+        raise is_expected(get(db, run))
+    return found
+
+
+def expected(db: Db, number: int) -> int | None:
+    rows: int | None = one(db, "select expected from import where id = ?", number)
+    return rows
+
+
+def is_expected(campaign: Run) -> StateError:
+    return StateError(
+        f"The campaign {campaign.name!r} waits for rows of a list that comes in parts.",
+        "Let whoever sends the parts finish, or cancel the campaign: what has not come is `missing` in its account.",
+    )
 
 
 _INCOMING = """
@@ -140,7 +166,7 @@ MERGE_AT = 50_000
 
 
 def append(db: Db, run: RunId, digest: str, batch: ImportBatch, due: int, now: int) -> Import:
-    found = _import(db, run, digest)
+    found = _appendable(db, run, digest)
     if found is None:
         raise NotFound(f"No import of {digest} was begun for this campaign.")
     number, known = found
@@ -162,8 +188,7 @@ def append(db: Db, run: RunId, digest: str, batch: ImportBatch, due: int, now: i
         "insert into addressee_new select hash, run, message from row where message between ? and ? order by hash",
         (first, first + new - 1),
     )
-    if one(db, "select count(*) from addressee_new") >= MERGE_AT:
-        _merge_addressees(db)
+    merge_addressees(db, MERGE_AT)
     db.execute(
         "insert into message (id, run, state, due, expires, pace)"
         " select ?1 - 1 + row_number() over (order by line), ?2, 0, ?3, ?4, pace"
@@ -177,7 +202,10 @@ def append(db: Db, run: RunId, digest: str, batch: ImportBatch, due: int, now: i
     return Import(run, digest, batch.next_line, False)
 
 
-def _merge_addressees(db: Db) -> None:
+def merge_addressees(db: Db, at: int = 0) -> None:
+    """From so many on."""
+    if one(db, "select count(*) from addressee_new") < at:
+        return
     # `or fail`: nothing can conflict, and `or abort` would keep a copy of each page that it may have to give back.
     db.execute("insert or fail into addressee select * from addressee_new order by hash, run, message")
     db.execute("delete from addressee_new")
@@ -193,12 +221,12 @@ def _count_batch(db: Db, run: int, number: int, batch: ImportBatch, new: int) ->
 
 
 def seal(db: Db, run: RunId, digest: str, now: int) -> Run:
-    found = _import(db, run, digest)
+    found = _appendable(db, run, digest)
     if found is None:
         raise NotFound(f"No import of {digest} was begun for this campaign.")
     if not found[1].sealed:
         db.execute("update import set sealed = 1 where id = ?", (found[0],))
-        _merge_addressees(db)
+        merge_addressees(db)
         fresh = one(db, "select n from counter where run = ? and name = 'importing'", run) or 0
         count(db, run, "importing", -fresh)
         count(db, run, State.QUEUED.word, fresh)
@@ -219,14 +247,16 @@ def move(db: Db, run: RunId, to: str, who: str, now: int) -> Run:
         )
     if to == "done" and one(db, "select 1 from message where run = ? and state in (0, 1, 3) limit 1", run):
         raise StateError(f"The campaign {known.name!r} still has open messages; it is not done.")
+    if to == "done" and one(db, "select 1 from import where run = ? and not sealed and expected is not null", run):
+        raise is_expected(known)
     if to != known.state:
-        _become(db, run, to, who, now)
+        become(db, run, to, who, now)
     if to == "cancelled":
         _cancel_rows(db, run, who)
     return get(db, run)
 
 
-def _become(db: Db, run: int, state: str, who: str, now: int) -> None:
+def become(db: Db, run: int, state: str, who: str, now: int) -> None:
     if state == "running":
         guards.resumed(db, run, now)
     db.execute("update run set state = ? where id = ?", (state, run))
@@ -237,7 +267,7 @@ def _become(db: Db, run: int, state: str, who: str, now: int) -> None:
 def run_again(db: Db, run: int, who: str, now: int) -> None:
     """A campaign that was done has queued messages again."""
     if get(db, run).state == "done":
-        _become(db, run, "running", who, now)
+        become(db, run, "running", who, now)
 
 
 def _cancel_rows(db: Db, run: int, who: str) -> None:

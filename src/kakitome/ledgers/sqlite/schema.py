@@ -65,7 +65,7 @@ create table import (
   sealed integer not null default 0, unique (run, digest)
 ) strict;
 
--- counter.name: a state's word, or read, invalid, duplicate, already; delivery:KIND for events.
+-- counter.name: a state's word, or read, invalid, duplicate, already, missing; delivery:KIND for events.
 create table counter (run integer, name text, n integer not null, primary key (run, name)) strict, without rowid;
 
 create table worker (id text primary key, host text not null, boot text not null, heartbeat integer not null)
@@ -217,4 +217,14 @@ create table guard_stream (
 ) strict, without rowid;
 """
 
-MIGRATIONS: tuple[str, ...] = (FIRST, SUPPRESSING, GUARD, FIGURES, PACING, ALERTS, PARKING, ACCEPTANCES, GUARD_STREAM)
+EXPECTED = """
+-- How many rows of a list come while its campaign runs, in any order; and which of its lines became no message, and
+-- why: duplicate, already, invalid.
+alter table import add column expected integer;
+create table import_line (import integer, line integer, verdict text not null, primary key (import, line))
+  strict, without rowid;
+"""
+
+MIGRATIONS: tuple[str, ...] = (
+    *(FIRST, SUPPRESSING, GUARD, FIGURES, PACING, ALERTS, PARKING, ACCEPTANCES, GUARD_STREAM, EXPECTED),
+)
