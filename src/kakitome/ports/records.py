@@ -144,7 +144,8 @@ class Journal(Protocol):
         ...
 
     async def paused(self, run: RunId) -> Entry | None:
-        """How this run came to be paused the last time: by a person (`campaign_paused`) or by the guard."""
+        """How this run came to be paused the last time: by a person (`campaign_paused`) or by the guard. Its `seq` says
+        nothing, and neither do those of `of`."""
         ...
 
     async def note(self, kind: str, data: dict[str, object], now: int) -> None:

