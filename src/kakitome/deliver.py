@@ -67,7 +67,8 @@ async def deliver(
         await _send(run, lane, claims, transport, wire, hands)
     if grant.probe and not wire.begun:
         await ledger.accounts.untried(lane.account, lane.name, asked + wanted.probe_ms)
-    if lane.quota is not None and wire.begun < grant.count:
+    # Where only a rate is known yet, its slots are counted, too: the quota may be read behind them.
+    if (lane.rate, lane.quota) != (None, None) and wire.begun < grant.count:
         await ledger.accounts.give_back(lane.account, grant.count - wire.begun, asked)
     return Batch(len(claims))
 

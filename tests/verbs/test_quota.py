@@ -108,22 +108,43 @@ def test_an_endpoint_that_is_away_for_a_day_uses_up_nothing() -> None:
     asyncio.run(run())
 
 
-def test_a_lane_without_a_quota_writes_nothing_back() -> None:
-    """There is nothing to share, so there is nothing to write."""
+def test_what_went_by_before_the_quota_was_known_costs_none_of_it() -> None:
+    """A worker whose first look at the provider takes long goes by a rate alone, and its slots are counted."""
 
     async def run() -> None:
         shop = Workshop(BULK, limited(PACED, None))
         await shop.mail(3)
 
-        async def fails(account: str, count: int, granted: int) -> None:
-            raise AssertionError("asked")
-
         async def late(_: int) -> None:
             shop.clock.pass_by(LATEST_MS / 1000 * 2)
 
-        shop.ledger.accounts.give_back = fails  # type: ignore[method-assign]
         shop.transport.before_begin = late
         await shop.deliver()
         assert shop.transport.written == []
+        shop.lane = limited(PACED)
+        assert await left(shop) == 10
+
+    asyncio.run(run())
+
+
+def test_a_lane_without_limits_writes_nothing_back() -> None:
+    """There is nothing to share, so there is nothing to write."""
+
+    async def run() -> None:
+        shop = Workshop(BULK, limited(LANE, None))
+        await shop.mail(3)
+
+        async def fails(account: str, count: int, granted: int) -> None:
+            raise AssertionError("asked")
+
+        async def suppress(index: int) -> None:
+            if index == 0:
+                await shop.suppress("reader-3@example.com")
+                shop.clock.pass_by(0.6)
+
+        shop.ledger.accounts.give_back = fails  # type: ignore[method-assign]
+        shop.transport.before_turn = suppress
+        await shop.deliver()
+        assert len(shop.transport.written) == 2
 
     asyncio.run(run())
