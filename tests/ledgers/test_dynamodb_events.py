@@ -15,9 +15,11 @@ from dynamo_rig import fresh
 from kakitome.core.engagement import MOST
 from kakitome.core.event import EventKind, Permanence
 from kakitome.core.lifecycle import Cause
-from kakitome.core.message import Claimed
+from kakitome.core.message import Claimed, Settlement
+from kakitome.ledgers.dynamodb import keys
 from kakitome.ledgers.dynamodb.addresses import MOST_TOLD
 from kakitome.ledgers.dynamodb.items import bytes_of
+from kakitome.ledgers.dynamodb.marshal import Key
 from kakitome.ledgers.dynamodb.meter import Meter
 from kakitome.ledgers.dynamodb.raws import FULL
 from kakitome.ports.records import Folded, NamedEvent, Suppression
@@ -183,7 +185,7 @@ def test_what_a_delivery_costs() -> None:
 
     async def story(w: World, ledger: Parts) -> None:
         n = 50
-        run = await w.campaign(*(f"somebody-{k}@example.jp" for k in range(n)))
+        run = await w.campaign(*(f"{k}-somebody@example.jp" for k in range(n)))
         claims = await w.claim(*await ledger.messages.due(run, n, w.now))
         for k, claimed in enumerate(claims):
             await w.settle(claimed, Cause.PROVIDER_ACCEPTED, f"p-{k}")
@@ -284,5 +286,28 @@ def test_a_provider_id_of_any_length_has_its_place() -> None:
         await w.fold(w.event(EventKind.DELIVERED, provider_message_id=id, key="k" * 5_000))
         await w.settle(claimed, Cause.PROVIDER_ACCEPTED, id)
         assert len(await ledger.events.of(claimed.id)) == 1
+
+    play(story)
+
+
+def test_a_sibling_whose_word_is_not_yet_there_is_known_by_the_others() -> None:
+    """Each of those that share a provider's id names all of them: of several writes at once one may be the first, and
+    an event must not go to the only one that is seen."""
+
+    async def story(w: World, ledger: Parts) -> None:
+        first, second = await w.claim(*await w.admit("a@example.jp", "b@example.jp"))
+        settled = [
+            Settlement(id=one.id, fence=one.fence, cause=Cause.PROVIDER_ACCEPTED, provider_id="pair")
+            for one in (first, second)
+        ]
+        await ledger.messages.settle(settled, w.now)
+        place = Key(keys.provider_id("pair"), f"m{keys.sortable(second.id)}")
+        assert await ledger.table.get(place)
+        await ledger.table.delete(place, None, b"")
+        theirs = w.event(EventKind.DELIVERED, provider_message_id="pair", recipient="b@example.jp")
+        stranger = w.event(EventKind.DELIVERED, provider_message_id="pair", recipient="z@example.jp")
+        assert await w.fold(theirs, stranger) == Folded(2, 0, 1)
+        assert await ledger.events.of(first.id) == []
+        assert await ledger.events.of(second.id) == [theirs.event]
 
     play(story)

@@ -39,7 +39,7 @@ class Raws:
             name = urlsafe_b64encode(self._desk.token()).decode().rstrip("=")
             items.append(body_item(keys.events(name), packed))
             places |= {event.key: (name, n) for n, event in enumerate(batch)}
-        await self._desk.table.put_blindly(items)
+        await self._desk.table.put_many([(item, None) for item in items], self._desk.token())
         return places
 
     async def given_back(self, events: Iterable[Event], places: dict[str, Place]) -> list[Event]:
