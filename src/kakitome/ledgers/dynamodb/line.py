@@ -1,27 +1,23 @@
-"""One client of DynamoDB, and what is done when it does not answer.
+"""One way to DynamoDB, and what is done when it does not answer.
 
-The SDK's own repetition is off: ours knows what may be repeated (everything, see `table.Table`), jitters by an argument
-and ends in words. *Amazon DynamoDB Developer Guide*, "Error handling with DynamoDB", "Error retries and exponential
-backoff".
+What asks (`wire`) repeats nothing: it is known here what may be repeated (everything, see `table.Table`), jittered by
+an argument, and ended in words. *Amazon DynamoDB Developer Guide*, "Error handling with DynamoDB", "Error retries and
+exponential backoff".
 """
 
 from __future__ import annotations
 
 import asyncio
-import importlib
-from contextlib import AsyncExitStack
 from functools import cache
 from random import Random
 from typing import Any, Final
 
-from kakitome.core.errors import ConfigurationError, LedgerUnavailable
+from kakitome.core.errors import LedgerUnavailable
+from kakitome.ledgers.dynamodb.access import Keyless, Told, way
 from kakitome.ledgers.dynamodb.meter import Meter
+from kakitome.ledgers.dynamodb.wire import Garbled, Wire, loaded
 from kakitome.ports.clock import Clock
 
-CONNECTIONS: Final = 128
-"""Held at most. What is asked beyond that waits for one, in this process and without a limit of its own."""
-
-CONNECT_S: Final = 3.0
 ANSWER_S: Final = 5.0
 """Seconds for one answer. A write takes 10 ms, so one that takes five seconds is better asked for again."""
 
@@ -60,7 +56,7 @@ _REMEDIES: Final = {
 
 
 class Refusal(Exception):
-    """A condition did not hold. `answer` is the SDK's, with the items as they are where they were asked for."""
+    """A condition did not hold. `answer` is in the SDK's form, with the items as they are where they were asked for."""
 
     def __init__(self, code: str, answer: dict[str, Any]) -> None:
         super().__init__(code)
@@ -89,11 +85,10 @@ class Line:
         self._clock = clock
         self._random = random
         self._answer_s = answer_s
-        self._keys = keys or (None, None)
+        self._keys = keys
         self._service = service
         self._opening = asyncio.Lock()
-        self._stack = AsyncExitStack()
-        self._client: Any = None
+        self._wire: Wire | None = None
 
     async def ask(self, operation: str, meter: Meter, **parameters: Any) -> dict[str, Any]:
         """One operation's answer, by its name in the SDK. It must be one that may be repeated.
@@ -104,7 +99,7 @@ class Line:
         begun = self._clock.monotonic()
         for attempt in range(1, ATTEMPTS + 1):
             try:
-                answer: dict[str, Any] = await getattr(await self._connected(), operation)(**parameters)
+                answer = await (self._wire or await self._connected()).ask(operation, parameters)
             except failures() as error:
                 code = code_of(error)
                 if code in REFUSED and not _contended(error):
@@ -122,14 +117,13 @@ class Line:
 
     def of_streams(self) -> Line:
         """To the streams of the same tables, over connections of its own."""
-        keys = None if self._keys[0] is None or self._keys[1] is None else (self._keys[0], self._keys[1])
         return Line(
             self._region,
             self._endpoint,
             self._clock,
             self._random,
             answer_s=self._answer_s,
-            keys=keys,
+            keys=self._keys,
             service="dynamodbstreams",
         )
 
@@ -139,68 +133,33 @@ class Line:
         await self._clock.sleep(self._random.uniform(0, longest))
 
     async def close(self) -> None:
-        self._client = None
-        await self._stack.aclose()
+        wire, self._wire = self._wire, None
+        if wire is not None:
+            await wire.close()
 
-    async def _connected(self) -> Any:
-        if self._client is None:
-            async with self._opening:
-                if self._client is None:
-                    self._client = await self._stack.enter_async_context(await self._client_made())
-        return self._client
-
-    async def _client_made(self) -> Any:
-        loader = await asyncio.to_thread(_loader)  # half a second: not in the loop that sends mail by the millisecond
-        session = importlib.import_module("aiobotocore.session").AioSession()
-        session.register_component("data_loader", loader)
-        settings = importlib.import_module("aiobotocore.config").AioConfig(
-            retries={"total_max_attempts": 1},
-            connect_timeout=CONNECT_S,
-            read_timeout=self._answer_s,
-            max_pool_connections=CONNECTIONS,
-            parameter_validation=False,  # a tenth of a request's time, and the types are ours
-        )
-        return session.create_client(
-            self._service,
-            region_name=self._region,
-            endpoint_url=self._endpoint,
-            aws_access_key_id=self._keys[0],
-            aws_secret_access_key=self._keys[1],
-            config=settings,
-        )
-
-
-@cache
-def _loader() -> Any:
-    """What the SDK knows of the service's operations: read once in a process, not once a client.
-
-    Raises `ConfigurationError` where the SDK is not installed.
-    """
-    try:
-        importlib.import_module("aiobotocore.session")
-        importlib.import_module("aiobotocore.config")
-    except ImportError as error:
-        remedy = "Install kakitome[server]."
-        raise ConfigurationError("A ledger on DynamoDB needs aiobotocore.", remedy, key="ledger.url") from error
-    loader = importlib.import_module("botocore.session").Session().get_component("data_loader")
-    loader.load_service_model("dynamodb", "service-2")
-    return loader
+    async def _connected(self) -> Wire:
+        async with self._opening:
+            if self._wire is None:
+                await asyncio.to_thread(loaded)  # half a second: not in the loop that sends mail by the millisecond
+                there = await way(self._service, self._region, self._endpoint, self._keys)
+                self._wire = Wire(there, self._region, self._service, self._clock, self._answer_s)
+            return self._wire
 
 
 @cache
 def failures() -> tuple[type[BaseException], ...]:
     """What a request may raise because of the network, the keys or AWS."""
     from aiohttp import ClientError as NetworkError
-    from botocore.exceptions import BotoCoreError, ClientError
-    from botocore.parsers import ResponseParserError  # of neither family: a proxy's page where JSON should be
 
-    return (BotoCoreError, ClientError, ResponseParserError, NetworkError, OSError, TimeoutError)
+    return (Told, Garbled, Keyless, NetworkError, OSError, TimeoutError)
 
 
 def code_of(error: BaseException) -> str:
     """AWS's name for the error, the exception's own where AWS said nothing."""
     told = _told(error)
-    return str(told.get("Error", {}).get("Code", "")) if told else type(error).__name__
+    if told:
+        return str(told.get("Error", {}).get("Code", ""))
+    return error.code if isinstance(error, Keyless) else type(error).__name__
 
 
 def unavailable(operation: str, error: BaseException, attempts: int) -> LedgerUnavailable:
@@ -218,8 +177,7 @@ def unavailable(operation: str, error: BaseException, attempts: int) -> LedgerUn
 
 
 def _told(error: BaseException) -> dict[str, Any]:
-    told = getattr(error, "response", None)
-    return told if isinstance(told, dict) else {}
+    return error.response if isinstance(error, Told) else {}
 
 
 def _passing(error: BaseException) -> bool:
@@ -228,7 +186,7 @@ def _passing(error: BaseException) -> bool:
     if told:
         status = told.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
         return status >= 500 or code_of(error) in _AGAIN or _contended(error)
-    return type(error).__name__ not in {"NoCredentialsError", "PartialCredentialsError", "ParamValidationError"}
+    return code_of(error) not in {"NoCredentialsError", "PartialCredentialsError"}
 
 
 def _contended(error: BaseException) -> bool:

@@ -1,11 +1,12 @@
 """Items as DynamoDB writes them, and back (*Amazon DynamoDB API Reference*, "AttributeValue").
 
 Of its types four are used: S, N (whole numbers only), B, and SS. Floating point, lists and maps stay out: what has an
-inner form is a body `d` in bytes, whose form is ours. The SDK does the base64.
+inner form is a body `d` in bytes, whose form is ours. In JSON bytes are base64: `wire` makes it, `read` takes it.
 """
 
 from __future__ import annotations
 
+from base64 import b64decode
 from collections.abc import Mapping
 from typing import Any, Final, NamedTuple
 
@@ -57,7 +58,7 @@ def read(attributes: Mapping[str, Mapping[str, Any]]) -> Item:
             case "N":
                 found[name] = int(value)
             case "B":
-                found[name] = bytes(value)
+                found[name] = b64decode(value) if isinstance(value, str) else bytes(value)
             case "SS":
                 found[name] = frozenset(value)
             case _:
