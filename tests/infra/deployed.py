@@ -65,12 +65,14 @@ def until(condition: Callable[[], bool], otherwise: str) -> None:
 
 
 @contextmanager
-def deployed(folder: Path, code: Path, **context: str) -> Iterator[Deployment]:
-    """`context`: parameters of the stack. Skips where there is no Node."""
+def deployed(folder: Path, code: Path, *, enforced: bool = False, **context: str) -> Iterator[Deployment]:
+    """`context`: parameters of the stack. `enforced`: roles and policies are obeyed. Skips where there is no Node."""
     cdk = program("cdk")
-    with _emulator(folder) as url:
+    with _emulator(folder, {"AUTH": "true"} if enforced else {}) as url:
         words = environment(folder / "cdk") | _aws(url)
         _run([cdk, "bootstrap", f"aws://{ACCOUNT}/{REGION}", "--no-notices"], words, folder)
+        if enforced:
+            _without_tls(Deployment(url, {}))
         given = [
             f"--context={key.replace('__', '.')}={value}" for key, value in ({"code": str(code)} | context).items()
         ]
@@ -79,7 +81,10 @@ def deployed(folder: Path, code: Path, **context: str) -> Iterator[Deployment]:
         # The app by this very Python: a checkout that borrows another's .venv has one, too.
         how = [f"--app={sys.executable} app.py", f"--output={folder / 'assembly'}", "--progress=events", *given]
         _run([*deploy, *how], words, APP)
-        yield Deployment(url, json.loads(told.read_text("utf-8"))["Kakitome"])
+        there = Deployment(url, json.loads(told.read_text("utf-8"))["Kakitome"])
+        if enforced:
+            _without_tls(there)
+        yield there
 
 
 def _run(command: list[str], words: dict[str, str], where: Path) -> None:
@@ -92,8 +97,16 @@ def _aws(url: str) -> dict[str, str]:
     return keys | {"AWS_ENDPOINT_URL": url, "AWS_REGION": REGION, "AWS_DEFAULT_REGION": REGION}
 
 
+def _without_tls(there: Deployment) -> None:
+    """The emulator speaks no TLS: buckets that deny everything else, the CDK's own included, take nothing. (Queues
+    deny it to their owner, too, so that their policy cannot be lifted: with `enforced`, queues are closed.)"""
+    s3 = there.client("s3")
+    for bucket in s3.list_buckets()["Buckets"]:
+        s3.delete_bucket_policy(Bucket=bucket["Name"])
+
+
 @contextmanager
-def _emulator(folder: Path) -> Iterator[str]:
+def _emulator(folder: Path, more: dict[str, str]) -> Iterator[str]:
     """With functions in processes of this Python, and without waiting where a state machine waits."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
@@ -101,7 +114,7 @@ def _emulator(folder: Path) -> Iterator[str]:
     url = f"http://127.0.0.1:{port}"
     own = {"BIND_HOST": "127.0.0.1", "GATEWAY_PORT": str(port), "TMPDIR": str(folder)}
     lambdas = {"LAMBDA_EXECUTOR": "local", "SFN_WAIT_SCALE": "0"}
-    words = environment(folder / "cdk") | _aws(url) | own | lambdas
+    words = environment(folder / "cdk") | _aws(url) | own | lambdas | more
     with (folder / "emulator.log").open("wb") as log:
         command = [str(Path(sys.executable).parent / "ministack")]
         process = subprocess.Popen(command, env=words, stdout=log, stderr=log, start_new_session=True, cwd=folder)
