@@ -16,7 +16,7 @@ from kakitome.core.engagement import MOST
 from kakitome.core.event import EventKind, Permanence
 from kakitome.core.lifecycle import Cause
 from kakitome.core.message import Claimed, Settlement
-from kakitome.ledgers.dynamodb import keys
+from kakitome.ledgers.dynamodb import addresses, keys
 from kakitome.ledgers.dynamodb.addresses import MOST_TOLD
 from kakitome.ledgers.dynamodb.items import bytes_of
 from kakitome.ledgers.dynamodb.marshal import Key
@@ -264,7 +264,7 @@ def test_addresses_are_listed_in_their_order_whatever_they_have() -> None:
 
 
 def test_an_address_that_bounces_for_ever_keeps_a_small_document() -> None:
-    """Of its events the newest are remembered; what they called for stays."""
+    """Of its events the newest are remembered; what they called for stays. Long words make it no larger."""
 
     async def story(w: World, ledger: Parts) -> None:
         for _ in range(3):
@@ -273,6 +273,10 @@ def test_an_address_that_bounces_for_ever_keeps_a_small_document() -> None:
         assert len((await ledger.addresses.known([hash]))[hash].told) == MOST_TOLD
         [s] = await ledger.suppressions.find([hash])
         assert s.source == "event-1"
+        await w.fold(*(bounce(w, "x@example.jp", diagnostic="no " * 600) for _ in range(MOST_TOLD)))
+        document = await ledger.table.get(keys.address(hash))
+        assert document and len(bytes_of(document)) <= addresses.FULL
+        assert await ledger.suppressions.find([hash]) == [s]
 
     play(story)
 

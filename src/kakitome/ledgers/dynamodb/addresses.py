@@ -25,8 +25,9 @@ from kakitome.ledgers.memory.suppressions import MemorySuppressions, heed, suppr
 from kakitome.ports.records import Released, Suppression
 
 MOST_TOLD = 500
-"""Events of one address that are remembered, the newest: an address that bounces for ever must not fill its document
-(an item has 400 KB). Whom five of them suppress is written to no more."""
+FULL = 200_000
+"""Events of one address that are remembered, the newest; and octets of a document, beyond which half of them are
+forgotten. An address that bounces for ever must not fill it (an item has 400 KB); who is suppressed stays so."""
 
 LOOK = 100
 """Pointers that are read at once, at least."""
@@ -189,7 +190,11 @@ def _known(body: bytes) -> Known:
 
 def _body(known: Known) -> bytes:
     told = tuple(known.told.values())[-MOST_TOLD:]
-    return _pack(StoredAddress(known.hash, tuple(known.suppressions), tuple(known.released), told))
+    while True:
+        body = _pack(StoredAddress(known.hash, tuple(known.suppressions), tuple(known.released), told))
+        if len(body) <= FULL or not told:
+            return body
+        told = told[len(told) // 2 + 1 :]
 
 
 def _tell(book: Book, known: Known, events: Collection[tuple[EventBook, str | None]], now: int) -> None:

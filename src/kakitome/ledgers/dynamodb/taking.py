@@ -68,15 +68,16 @@ class Taking:
     async def take(self, matched: Sequence[EventBook], shelves: Shelves, raws: Mapping[str, Place], now: int) -> Taken:
         """Events that have their attempt; `shelves` has their messages."""
         new = [kept for kept in matched if not is_known(kept, shelves)]
-        await self._tell(new, shelves, now)
         by_id: dict[MessageId, list[EventBook]] = {}
         beyond: list[EventBook] = []
         for kept in new:
             assert kept.message is not None
             there = beyond if is_beyond(kept, shelves[kept.message]) else by_id.setdefault(kept.message, [])
             there.append(kept)
+        await self._tell(new, shelves, now)
+        parts = await self._desk.each(by_id, lambda book, id: _take(book, id, by_id[id], now), raws)
         taken = Taken(await self._beyond.keep(beyond, shelves, raws, now))
-        for part in (await self._desk.each(by_id, lambda book, id: _take(book, id, by_id[id], now), raws)).values():
+        for part in parts.values():
             taken.fresh |= part.fresh
             taken.learnt += part.learnt
         for kept in matched:
