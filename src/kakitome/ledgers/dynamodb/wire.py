@@ -86,11 +86,11 @@ def understood(status: int, headers: Any, body: bytes) -> dict[str, Any]:
         return found
     if status == 200:
         raise Garbled(f"no JSON: {body[:100]!r}")
-    words = found if isinstance(found, dict) else {}
-    code = str(words.get("__type") or headers.get("x-amzn-errortype") or status)
+    words = found if isinstance(found, dict) else {"message": body[:300].decode(errors="replace")}
+    code = str(words.get("__type") or status)
     error = {
         "Code": code.rpartition("#")[2].partition(":")[0],
-        "Message": words.get("message") or words.get("Message") or body[:300].decode(errors="replace") * (not words),
+        "Message": words.get("message") or words.get("Message") or "",
     }
     raise Told({**words, "Error": error, "ResponseMetadata": {"HTTPStatusCode": status}})
 
