@@ -64,12 +64,13 @@ async def ring(ledger: Ledger, queue: Queue, clock: Clock) -> None:
 
 
 async def _close_campaigns(ledger: Ledger, now: int) -> None:
-    """A running campaign in which nothing is open any more is done, whoever sent its last mail."""
+    """A running campaign in which nothing is open any more, and of whose lists nothing is missing, is done, whoever
+    sent its last mail."""
     for run in await ledger.runs.list():
         if run.campaign and run.state == "running":
             rows = await ledger.reads.rows(run.id)
-            if not any(rows[state.word] for state in OPEN):
-                with suppress(StateError):  # somebody paused it, or gave it more, a moment ago
+            if not rows["missing"] and not any(rows[state.word] for state in OPEN):
+                with suppress(StateError):  # somebody paused it, or gave it more, a moment ago; its list is open
                     await ledger.runs.move(run.id, "done", "sweep", now)
 
 

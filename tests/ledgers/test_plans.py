@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from kakitome.core.policy import Policy
-from kakitome.ledgers.sqlite import claims, reads, records, resolution, runs, workers
+from kakitome.ledgers.sqlite import claims, reads, records, resolution, rows, runs, workers
 from kakitome.ledgers.sqlite.connection import Db, connect, migrate
 from kakitome.ports.messages import OUTCOMES
 from kakitome.testing.ledger_world import START
@@ -19,6 +19,7 @@ LARGE = ("message", "m", "attempt", "a", "row", "r", "addressee", "event", "jour
 NAMES = [n for n in dir(claims) if isinstance(getattr(claims, n), str) and re.match(r"_[A-Z]+(_[A-Z]+)?$", n)]
 HOT = {f"claims.{name}": getattr(claims, name) for name in NAMES if name != "_STAGE"} | {
     "runs._WANTED": runs._WANTED,
+    **{f"rows.{name}": getattr(rows, name) for name in ("_JUDGED", "_NUMBERED", "_MESSAGES", "_RUNS")},
     "reads._ADDRESSED": f"{reads._VIEW} where {reads._ADDRESSED}",
     "resolution._LEASE_OVER": resolution._LEASE_OVER,
 }
@@ -32,6 +33,7 @@ def db(tmp_path: Path) -> Iterator[Db]:
     runs.begin_import(db, run.id, "list", START)
     db.execute(runs._INCOMING)
     db.execute(claims._STAGE)
+    db.execute(rows._TAKING)
     yield db
     db.close()
 

@@ -15,6 +15,8 @@ from kakitome.core.lifecycle import Cause, State
 from kakitome.core.message import Claimed
 from kakitome.core.policy import Horizons, InDoubt, Policy
 from kakitome.ledgers.memory.ledger import MemoryLedger
+from kakitome.ports.rows import Claiming
+from kakitome.ports.runs import ImportRow
 from kakitome.ports.workers import Mark, MarkKind, Reaped, WorkerRecord
 from kakitome.sweep import reap, sweep
 from kakitome.testing.ledger_world import World
@@ -229,6 +231,23 @@ async def test_a_campaign_with_nothing_open_is_done(w: Watch) -> None:
     await w.move(paused, "paused")
     await w.sweep()
     assert [(await w.run(run)).state for run in (done, doubtful, paused)] == ["done", "running", "paused"]
+
+
+@sweeping
+async def test_a_campaign_is_done_when_its_list_is_closed(w: Watch) -> None:
+    """Not while rows of it are missing, nor before somebody has said that no more come."""
+    run = await w.open()
+    await w.ledger.rows.expect(run, "list", 1, w.now)
+    await w.sweep(1)
+    assert (await w.run(run)).state == "running"
+    row = ImportRow(0, "a@example.jp", 1, "{}")
+    [claimed] = (await w.ledger.rows.take(run, "list", [row], Claiming("w1", "ses", w.now + HOUR), w.now, w.now)).claims
+    await w.settle(claimed, Cause.PROVIDER_ACCEPTED)
+    await w.sweep(1)
+    assert (await w.run(run)).state == "running"
+    await w.ledger.rows.close(run, "list", w.now)
+    await w.sweep(1)
+    assert (await w.run(run)).state == "done"
 
 
 @sweeping

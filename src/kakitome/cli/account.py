@@ -153,6 +153,8 @@ def _show_guard(told: Account, args: Namespace, out: Out) -> None:
 def _remark(name: str, told: Account) -> str:
     if name == "invalid" and told.rejects:
         return f"in {told.rejects}"
+    if name == "missing":
+        return "never came" if told.run.state == "cancelled" else "rows of the list that have not come yet"
     return ""
 
 

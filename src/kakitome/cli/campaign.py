@@ -91,4 +91,5 @@ async def _move(args: Namespace, out: Out, to: str, said: str) -> int:
 
 def _rest(rows: dict[str, int]) -> str:
     left = verb.open_messages(rows)
-    return f"{number(left)} open" if left or not rows["cancelled"] else f"{number(rows['cancelled'])} cancelled"
+    said = f"{number(left)} open" if left or not rows["cancelled"] else f"{number(rows['cancelled'])} cancelled"
+    return said + (f", {number(rows['missing'])} of the list missing" if rows["missing"] else "")

@@ -121,7 +121,7 @@ async def _work(instance: Instance, run: Run, args: Namespace, out: Out, interru
 async def _end(instance: Instance, run: Run, args: Namespace, out: Out) -> int:
     rows = await instance.ledger.reads.rows(run.id)
     left = verb.open_messages(rows)
-    if not left and run.state == "running":
+    if not left and not rows["missing"] and run.state == "running":
         run = await instance.ledger.runs.move(run.id, "done", session.who(args), instance.clock.now())
     told = await account(instance, run)
     show(told, args, out)

@@ -68,7 +68,7 @@ class Reads(Protocol):
 
     async def rows(self, run: RunId) -> dict[str, int]:
         """The account's `ROWS`, from the counters; `read` is the sum of the others. `importing` are the messages of a
-        list that is still being taken in."""
+        list that is still being taken in as a whole, `missing` the rows that are expected and have not come."""
         ...
 
     async def delivery(self, run: RunId) -> dict[str, int]:

@@ -54,15 +54,17 @@ class Rows(Protocol):
         """Rows become messages: with `claim` as `sending`, with their first attempt (`admitted_with_claim`), in the
         caller's hands when this returns; without, or while the campaign does not run, as `queued`.
 
-        A row that is there by its own line counts as nothing new; it is claimed if it is queued and due. Claimed ones
-        of somebody else are left out. `NotFound` if nothing of this digest was expected, `StateError` if it is closed.
+        So are those that are due later. A row that is there by its own line counts as nothing new; it is claimed if it
+        is queued and due. Claimed ones of somebody else are left out. A line is said for one address only. `NotFound`
+        if nothing of this digest was expected, `StateError` if it is closed.
         """
         ...
 
     async def bad(self, run: RunId, digest: str, lines: Sequence[int], now: int) -> None:
-        """These lines have no good address. Said again, they count once."""
+        """These lines have no good address. Said again, they count once. Errors as for `take`."""
         ...
 
     async def close(self, run: RunId, digest: str, now: int) -> int:
-        """No more rows of this list come. Answers how many are missing; only where none is, the import is closed."""
+        """No more rows of this list come. Answers how many are missing; only where none is, the import is closed.
+        `NotFound` if nothing of this digest was expected."""
         ...

@@ -65,7 +65,7 @@ class Runs(Protocol):
         """Begin, or go on with, the import of a list. The campaign is `importing` until the import is sealed.
 
         `StateError` if the campaign is cancelled. A sealed import of the same digest is answered as it is and changes
-        nothing. `StateError` if the campaign is importing another list.
+        nothing. `StateError` if the campaign is importing another list, or if rows are expected (`Rows`).
         """
         ...
 
@@ -84,8 +84,9 @@ class Runs(Protocol):
     async def move(self, run: RunId, to: str, who: str, now: int) -> Run:
         """As `MOVES` says; `StateError` where it says nothing.
 
-        Pausing touches no message. `done` only when no message of it is open (`lifecycle.OPEN`). Cancelling ends its
-        imports and withdraws every open message, as `Messages.cancel` does.
+        Pausing touches no message. `done` only when no message of it is open (`lifecycle.OPEN`) and no list that came
+        in rows is without its `Rows.close`. Cancelling ends its imports and withdraws every open message, as
+        `Messages.cancel` does.
         """
         ...
 

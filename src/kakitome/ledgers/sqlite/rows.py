@@ -125,8 +125,8 @@ def take(
     db.execute(_JUDGED, (run, number))
     hands = claim if due <= now and one(db, _RUNS, run) else None
     taken = _admit(db, run, number, digest, hands, due, now)
-    if claim is not None:
-        waiting = one(db, "select json_group_array(message) from taking where verdict = 'own' and message is not null")
+    waiting = one(db, "select json_group_array(message) from taking where verdict = 'own' and message is not null")
+    if claim is not None and waiting != "[]":
         taken += claims.claim(db, msgspec.json.decode(waiting), claim.worker, claim.lane, claim.lease, now)
     _tell(db, run, number, "select line, verdict from taking where verdict in ('duplicate', 'already')")
     n = dict(db.execute("select verdict, count(*) from taking group by verdict").fetchall())
