@@ -96,6 +96,7 @@ class StoredImport(msgspec.Struct, frozen=True, array_like=True):
     digest: str
     next_line: int
     sealed: bool
+    expected: int | None = None
 
 
 class StoredRun(msgspec.Struct, frozen=True):
@@ -111,16 +112,19 @@ class StoredRun(msgspec.Struct, frozen=True):
     sent_before: int = 0
     verdict: Verdict | None = None
     history: tuple[StoredEntry, ...] = ()
+    told: dict[str, int] = {}
 
 
 @dataclass
 class Case:
-    """A run with its imports, as they lay in the table. `bits` is None until the first row names them."""
+    """A run with its imports, as they lay in the table. `bits` is None until the first row names them; `told` is how
+    many lines became no message, of imports that are closed: the book has counted them."""
 
     book: RunBook
     imports: list[ImportBook] = field(default_factory=list)
     bits: int | None = None
     history: list[StoredEntry] = field(default_factory=list)
+    told: dict[str, int] = field(default_factory=dict)
 
 
 @dataclass
@@ -269,11 +273,12 @@ def pack_run(case: Case) -> bytes:
             duplicate=book.duplicate,
             already=book.already,
             bits=case.bits,
-            imports=tuple(StoredImport(i.digest, i.next_line, i.sealed) for i in case.imports),
+            imports=tuple(StoredImport(i.digest, i.next_line, i.sealed, i.expected) for i in case.imports),
             since=book.guard.since,
             sent_before=book.guard.sent_before,
             verdict=book.guard.verdict,
             history=tuple(case.history[-HISTORY:]),
+            told=case.told,
         )
     )
 
@@ -282,8 +287,8 @@ def unpack_run(body: bytes) -> Case:
     s = _runs(body)
     guard = GuardBook(s.since, s.sent_before, s.verdict)
     book = RunBook(s.run, s.expires, s.before_import, s.invalid, s.duplicate, s.already, guard)
-    imports = [ImportBook(s.run.id, i.digest, i.next_line, i.sealed) for i in s.imports]
-    return Case(book, imports, s.bits, list(s.history))
+    imports = [ImportBook(s.run.id, i.digest, i.next_line, i.sealed, i.expected) for i in s.imports]
+    return Case(book, imports, s.bits, list(s.history), dict(s.told))
 
 
 def entry_of(e: Entry) -> StoredEntry:

@@ -3,7 +3,8 @@
 A counter is the sum over all messages, so a change of a message adds what it adds now less what it added before, and
 a recount must find the same. Documents and the cells in them:
 
-    C{run}   m          s{state} (queued by import, too)  w{word}  c{total}  k{machine}  and the ids of single mails
+    C{run}   m          s{state} (queued by import, too)  t{import}  w{word}  c{total}  k{machine}
+                        and the ids of single mails
              g          b{begun} c{begun}: bounced, complained, by when the last attempt began
              d{..}      {domain}, {name}              l{..}   {link}, {name}, in some documents each
     Cq       {quarter}  {run}, {lane}, {name}
@@ -103,6 +104,8 @@ def largest(there: Shelved) -> Iterator[tuple[Cell, int]]:
 def _of_run(m: Message, events: Iterable[EventBook]) -> Iterator[Cell]:
     doc = of_run(m.run)
     yield Cell(doc, state_cell(m.state, m.source.digest if m.source else ""))
+    if m.source is not None:
+        yield Cell(doc, taken_cell(m.source.digest))
     for word in words(heard(events)):
         yield Cell(doc, f"w{word}")
 
@@ -164,6 +167,11 @@ def latest_of(lane: str) -> Key:
 def state_cell(state: State, digest: str = "") -> str:
     """Queued rows are told apart by their import: those of one that is not sealed are still coming in."""
     return f"s{state.word}{BETWEEN}{digest}" if state is State.QUEUED else f"s{state.word}"
+
+
+def taken_cell(digest: str) -> str:
+    """Rows that became messages, by their import."""
+    return f"t{digest}"
 
 
 def figure_cell(run: RunId, figure: Figure) -> Cell:

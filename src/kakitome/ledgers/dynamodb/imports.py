@@ -14,6 +14,7 @@ from kakitome.ledgers.dynamodb.items import image_of, message_item
 from kakitome.ledgers.dynamodb.marshal import Item
 from kakitome.ledgers.dynamodb.pages import Pages
 from kakitome.ledgers.memory.book import Book, ImportBook, Message
+from kakitome.ledgers.memory.runs import expects_rows
 from kakitome.ports.runs import Import, ImportBatch, ImportRow
 
 FRESH, DUPLICATE, ALREADY = "fresh", "duplicate", "already"
@@ -29,6 +30,8 @@ class Imports:
         change: whoever is cut off between the two finds its own rows again, by digest and line."""
         case = await self._desk.cases.get(run)
         source = _source(case, digest)
+        if source.is_expected:
+            raise expects_rows(case.book.run)
         if source.sealed or batch.first_line != source.next_line:
             return _answer(source)
         bits = case.bits

@@ -118,6 +118,15 @@ def note(run: RunId, page: int) -> Key:
     return Key(notes(run), f"{page:04x}")
 
 
+def named_note(run: RunId, token: bytes) -> Key:
+    return Key(notes(run), f"b{token.hex()}")
+
+
+def told_lines(run: RunId, digest: str) -> str:
+    """Lines of a list that became no message."""
+    return f"T{run:x}#{digest}"
+
+
 def submission(id: SubmissionId) -> Key:
     return Key(f"s{sortable(id)}", "s")
 

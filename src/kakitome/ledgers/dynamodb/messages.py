@@ -41,7 +41,7 @@ class DynamoMessages:
         return [] if case is None else await self._open.due(case.book.run, n, now, pace)
 
     async def claim(self, ids: Sequence[MessageId], worker: str, lane: str, lease: int, now: int) -> list[Claimed]:
-        await self._pages.claimed(ids, worker, lease)
+        await self._pages.claimed(ids, worker, lease, now)
 
         def rule(book: Book, id: MessageId) -> list[Claimed]:
             return at_once(MemoryMessages(book).claim([id], worker, lane, lease, now))

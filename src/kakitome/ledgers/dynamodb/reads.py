@@ -12,7 +12,7 @@ from kakitome.core.message import AttemptView, MessageView
 from kakitome.ledgers.dynamodb import counters, keys
 from kakitome.ledgers.dynamodb.admission import unpack_content
 from kakitome.ledgers.dynamodb.codec import Shelved
-from kakitome.ledgers.dynamodb.counters import BETWEEN, state_cell
+from kakitome.ledgers.dynamodb.counters import BETWEEN, state_cell, taken_cell
 from kakitome.ledgers.dynamodb.counters_kept import Cells
 from kakitome.ledgers.dynamodb.desk import Desk
 from kakitome.ledgers.dynamodb.feed import Feed
@@ -20,6 +20,7 @@ from kakitome.ledgers.dynamodb.items import LISTED, WAITING, image_of, message_i
 from kakitome.ledgers.dynamodb.open import Open
 from kakitome.ledgers.dynamodb.reads_verify import Recount
 from kakitome.ledgers.dynamodb.reads_walk import of_run
+from kakitome.ledgers.dynamodb.rows_told import told_and_missing
 from kakitome.ledgers.memory.book import heard
 from kakitome.ledgers.memory.reads import attempt_views, is_wanted, message_view
 from kakitome.ports.reads import DELIVERY, ROWS, Discrepancy, Search
@@ -149,15 +150,18 @@ class DynamoReads:
         """How many of a run were sent so far."""
         return (await self._counted(run)).get(state_cell(State.SENT), 0)
 
+    async def taken(self, run: RunId, digest: str) -> int:
+        """How many rows of an import became messages so far."""
+        return (await self._counted(run)).get(taken_cell(digest), 0)
+
     async def rows(self, run: RunId) -> dict[str, int]:
         cells = await self._counted(run)
         case = (await self._desk.cases.of([run])).get(run)
         counted = dict.fromkeys(ROWS, 0)
         coming: set[str] = set()
         if case is not None:
-            book = case.book
-            counted |= {"invalid": book.invalid, "duplicate": book.duplicate, "already": book.already}
-            coming = {source.digest for source in case.imports if not source.sealed}
+            coming = {source.digest for source in case.imports if not source.sealed and not source.is_expected}
+            counted |= await told_and_missing(self._desk, case, cells)
         for cell, n in cells.items():
             if cell[0] == "s":
                 word, _, digest = cell[1:].partition(BETWEEN)

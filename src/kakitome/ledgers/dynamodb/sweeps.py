@@ -78,7 +78,7 @@ class DynamoSweeps:
                 yield _sending(found)
             for note in await self._pages.notes(run.id) if run.campaign else ():
                 if note.lease and (note.lease <= now or note.workers & silent):
-                    yield _sending(await self._pages.rows(run.id, note.page))
+                    yield _sending(await self._pages.behind(run.id, note))
 
     async def doubts(self, n: int, now: int) -> list[Doubt]:
         book = self._desk.book()

@@ -100,7 +100,7 @@ class DynamoWorkers:
                 yield new(_held_by(worker, found))
             for note in await self._pages.notes(run.id) if run.campaign else ():
                 if worker in note.workers:
-                    yield new(_held_by(worker, await self._pages.rows(run.id, note.page)))
+                    yield new(_held_by(worker, await self._pages.behind(run.id, note)))
 
     async def end(self, worker: str, now: int) -> None:
         await self._desk.table.delete(_key(worker), None, self._desk.token())

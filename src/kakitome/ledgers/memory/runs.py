@@ -57,7 +57,7 @@ class MemoryRuns:
         book = self._book.run(run)
         known = known_import(self._book, run, digest)
         if known is not None and known.is_expected:
-            raise _is_expected(book.run)
+            raise expects_rows(book.run)
         if known is None:
             known = self._book.imports[run, digest] = ImportBook(run, digest)
             book.before_import = book.run.state
@@ -73,7 +73,7 @@ class MemoryRuns:
     async def append(self, run: RunId, digest: str, batch: ImportBatch, due: int, now: int) -> Import:
         source = self._import(run, digest)
         if source.is_expected:
-            raise _is_expected(self._book.runs[run].run)
+            raise expects_rows(self._book.runs[run].run)
         if source.sealed or batch.first_line != source.next_line:
             return _answer(source)
         book = self._book.runs[run]
@@ -106,7 +106,7 @@ class MemoryRuns:
         source = self._import(run, digest)
         book = self._book.runs[run]
         if source.is_expected:
-            raise _is_expected(book.run)
+            raise expects_rows(book.run)
         if not source.sealed:
             source.sealed = True
             self._book.set_state(run, book.before_import if book.before_import in ("running", "paused") else "ready")
@@ -120,7 +120,7 @@ class MemoryRuns:
         if to == "done" and any(m.state in OPEN for m in self._book.of_run(run)):
             raise StateError(f"The campaign {known.name!r} still has open messages; it is not done.")
         if to == "done" and any(s.run == run and s.is_expected for s in self._book.imports.values()):
-            raise _is_expected(known)
+            raise expects_rows(known)
         if to != known.state:
             if to == "running":
                 resumed(self._book, run, now)
@@ -158,7 +158,7 @@ def known_import(book: Book, run: RunId, digest: str) -> ImportBook | None:
     return known
 
 
-def _is_expected(run: Run) -> StateError:
+def expects_rows(run: Run) -> StateError:
     return StateError(f"The campaign {run.name!r} waits for rows of a list that comes in parts.")
 
 

@@ -1,0 +1,95 @@
+"""The ledger on DynamoDB: its ports, over one table."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable
+from typing import Self
+
+from kakitome.core.suppression import TransientLimit
+from kakitome.ledgers.dynamodb import keys
+from kakitome.ledgers.dynamodb.accounts import DynamoAccounts
+from kakitome.ledgers.dynamodb.addresses import Addresses, DynamoSuppressions
+from kakitome.ledgers.dynamodb.alerts import DynamoAlerts
+from kakitome.ledgers.dynamodb.desk import Desk
+from kakitome.ledgers.dynamodb.events import DynamoEvents, Early
+from kakitome.ledgers.dynamodb.feed import Feed, Folds
+from kakitome.ledgers.dynamodb.figures import DynamoFigures
+from kakitome.ledgers.dynamodb.guards import DynamoGuards
+from kakitome.ledgers.dynamodb.items import body_item, image_of
+from kakitome.ledgers.dynamodb.journal import DynamoJournal
+from kakitome.ledgers.dynamodb.lanes import LaneRecords
+from kakitome.ledgers.dynamodb.lookout import DynamoLookout
+from kakitome.ledgers.dynamodb.messages import DynamoMessages
+from kakitome.ledgers.dynamodb.open import Open
+from kakitome.ledgers.dynamodb.pages import Pages
+from kakitome.ledgers.dynamodb.reads import DynamoReads
+from kakitome.ledgers.dynamodb.rows import DynamoRows
+from kakitome.ledgers.dynamodb.runnable import DynamoRunnable
+from kakitome.ledgers.dynamodb.runs import DynamoRuns
+from kakitome.ledgers.dynamodb.sweeps import DynamoSweeps
+from kakitome.ledgers.dynamodb.table import Table
+from kakitome.ledgers.dynamodb.templates import DynamoTemplates
+from kakitome.ledgers.dynamodb.workers import DynamoWorkers
+
+
+def eight_octets() -> bytes:
+    return secrets.token_bytes(8)
+
+
+class DynamoLedger:
+    """`open` makes one. Any number of processes may have the same table open."""
+
+    def __init__(self, desk: Desk, folds: Folds = "reader") -> None:
+        self._table = desk.table
+        pages = Pages(desk)
+        open = Open(desk, pages)
+        addresses = Addresses(desk)
+        early = Early(desk, addresses)
+        self.feed = Feed(desk, folds)
+        self.reads = DynamoReads(desk, self.feed, open)
+        self.messages = DynamoMessages(desk, pages, addresses, early, open)
+        self.sweeps = DynamoSweeps(desk, pages, open, LaneRecords(desk, self.feed))
+        self.runs = DynamoRuns(desk, pages, open, self.reads.sent)
+        self.rows = DynamoRows(desk, pages, self.reads.taken)
+        self.runnable = DynamoRunnable(desk, open)
+        self.workers = DynamoWorkers(desk, pages, open, early)
+        self.accounts = DynamoAccounts(desk)
+        self.templates = DynamoTemplates(desk)
+        self.suppressions = DynamoSuppressions(desk, addresses)
+        self.events = DynamoEvents(desk, addresses, early)
+        self.journal = DynamoJournal(desk, self.feed)
+        self.guards = DynamoGuards(desk, self.feed)
+        self.figures = DynamoFigures(desk, self.feed)
+        self.alerts = DynamoAlerts(desk)
+        self.lookout = DynamoLookout(desk, self.feed, open)
+
+    @classmethod
+    async def open(
+        cls,
+        table: Table,
+        transient: TransientLimit | None = None,
+        token: Callable[[], bytes] = eight_octets,
+        folds: Folds = "reader",
+    ) -> Self:
+        """The ledger in a table that is there. Its key for address hashes is made at the first opening."""
+        return cls(Desk(table, await _hash_key(table, token), token, transient), folds)
+
+    async def held(self) -> str | None:
+        """Why this ledger claims nothing: the table was restored from a backup under another name."""
+        return None
+
+    async def release(self, who: str, note: str, now: int) -> bool:
+        return False
+
+    async def close(self) -> None:
+        await self.feed.close()
+        await self._table.close()
+
+
+async def _hash_key(table: Table, token: Callable[[], bytes]) -> bytes:
+    there = await table.get(keys.HASH_KEY)
+    if there is None:
+        made = body_item(keys.HASH_KEY, secrets.token_bytes(32))
+        there = await table.put(made, None, token()) or made
+    return image_of(there | {"r": 1}).body
