@@ -99,7 +99,7 @@ def test_a_history_has_everything_in_it() -> None:
     """Else the tests above would show little: all kinds of documents, and both kinds of entries."""
     cells = Counter(cell.doc.pk[:2] + cell.doc.sk[:1] for seed in range(12) for cell in recount(history(seed)))
     names = {cell.name[0] for seed in range(12) for cell in recount(history(seed)) if cell.doc.sk == "m"}
-    assert names == set("swck^")
+    assert names == set("stwck^")
     assert {pk_sk[-1] for pk_sk in cells} >= set("mgdl~0")
 
 
