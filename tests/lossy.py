@@ -16,6 +16,7 @@ class Loss(Enum):
     REPLY = "it is done, and the connection ends without an answer"
     SILENCE = "it is done, and no answer ever comes"
     ERROR = "it is done, and the answer is HTTP 500"
+    CHANGED = "it is done, and the answer's bytes are others"
     THROTTLED = "it is refused for there being too many: nothing is done"
 
 
@@ -83,6 +84,8 @@ class Lossy:
                 return b""
             case Loss.ERROR:
                 return _refusal(500, "InternalServerError")
+            case Loss.CHANGED:  # still JSON
+                return answer.replace(b'": ', b'":\n')
             case Loss.SILENCE:
                 await asyncio.Event().wait()
         return answer

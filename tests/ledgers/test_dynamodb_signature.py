@@ -19,11 +19,17 @@ TARGET = st.from_regex(r"DynamoDB(Streams)?_[0-9]{8}\.[A-Za-z]{1,20}", fullmatch
 PATH = st.just("/") | st.from_regex(r"(/([A-Za-z0-9_.~-]|%[0-9A-F]{2}){1,12}){1,3}", fullmatch=True).filter(
     lambda path: not {".", ".."} & set(path.split("/"))
 )
+DAY_MS = 86_400_000
+MOMENT = st.builds(
+    lambda day, ms: day * DAY_MS + ms,
+    st.sampled_from([0, 20_000, 20_001]),
+    st.integers(min_value=0, max_value=DAY_MS - 1),
+)
 REQUEST = st.tuples(
     st.builds(Keys, KEY, KEY, st.none() | KEY),
     TARGET,
     st.binary(max_size=200),
-    st.integers(min_value=0, max_value=4_102_444_800_000),
+    MOMENT,
 )
 
 
