@@ -111,8 +111,9 @@ async def picture(w: World, ledger: Parts, claims: list[Claimed]) -> dict[str, A
     }
 
 
-async def folded(killed_at: int | None) -> tuple[int, dict[str, Any]]:
-    """How many writes the fold made, and what there is in the end. Killed, it is repeated by another process."""
+async def folded(killed_at: int | None, rival: bool = False) -> tuple[int, dict[str, Any]]:
+    """How many writes the fold made, and what there is in the end. Killed, it is repeated by another process; with a
+    rival, that one folds the same in between, and each event is new to one of them."""
     ledger = await parts()
     try:
         w = World(ledger)
@@ -120,6 +121,11 @@ async def folded(killed_at: int | None) -> tuple[int, dict[str, Any]]:
         before, ledger.kill.left = ledger.kill.writes, killed_at
         if killed_at is None:
             assert await w.fold(*events) == Folded(8, 0, 2)
+        elif rival:
+            theirs = list[Folded]()
+            ledger.kill.instead = lambda: fold_into(theirs, World(ledger.reopened()), events)
+            mine = await w.fold(*events)
+            assert mine.fresh + theirs[0].fresh == 8
         else:
             with pytest.raises(Killed):
                 await w.fold(*events)
@@ -143,6 +149,18 @@ def test_a_fold_that_is_cut_off_is_completed_by_its_repetition() -> None:
     assert writes > 10
     for n in range(writes):
         assert asyncio.run(folded(n))[1] == whole, n
+
+
+async def fold_into(said: list[Folded], w: World, events: list[NamedEvent]) -> None:
+    said.append(await w.fold(*events))
+
+
+def test_two_that_fold_the_same_at_once_are_like_one() -> None:
+    """Before each write of a fold another process folds the same events: every event counts once, and the picture is
+    that of one fold."""
+    writes, whole = asyncio.run(folded(None))
+    for n in range(writes):
+        assert asyncio.run(folded(n, rival=True))[1] == whole, n
 
 
 def test_settling_and_folding_at_once_miss_nothing() -> None:

@@ -46,10 +46,6 @@ class Early:
         found = await asyncio.gather(*map(self._waiting.there, asked))
         return dict(zip(asked, found, strict=True))
 
-    async def messages(self, id: str) -> list[MessageId]:
-        """Of which an attempt has this provider id, or may have: look at them."""
-        return sorted((await self._waiting.there(id)).owners)
-
     async def look(self, ids: Iterable[str], now: int) -> set[str]:
         """Take in what came early for these provider ids. Answers the keys of the events."""
         taken: set[str] = set()
