@@ -15,6 +15,7 @@ from math import inf
 from typing import Any, TypeVar
 
 from kakitome.allowance import Allowances, Followed
+from kakitome.along import along
 from kakitome.canary import Canaries
 from kakitome.core.errors import KakitomeError
 from kakitome.core.ids import RunId
@@ -37,9 +38,6 @@ PATIENCE = 2.0  # seconds for the answers to a batch, of which the last slot is 
 MOST_ROUNDS = 8  # at the same time, in each loop
 BEGIN_AGAIN = 5.0
 FIRST_LOOK = 2.0  # seconds that mail waits for the provider's limits at the start: without them it goes one a second
-
-STAY = ("", "rate", "pace")
-"""Why a lane took nothing now, and the next one of the route is not asked: there was nothing, or it goes on at once."""
 
 _T = TypeVar("_T")
 
@@ -183,14 +181,12 @@ class Worker:
 
     async def _deliver(self, run: Run, transports: dict[str, Transport], pace: Pace | None) -> Batch:
         """Through the first lane of the route that takes something now. Answers what the last one said."""
-        batch = Batch(0)
-        for name in self._routes(run.stream):
+
+        async def take(name: str) -> Batch:
             transport = transports.get(name) or transports.setdefault(name, self._connect(name))
-            lane = self._allowances.lane(self._lanes[name])
-            batch = await deliver(run, lane, transport, self._hands, pace)
-            if batch.claimed or batch.reason in STAY:
-                break
-        return batch
+            return await deliver(run, self._allowances.lane(self._lanes[name]), transport, self._hands, pace)
+
+        return await along(self._routes(run.stream), take)
 
     async def _sweep(self) -> None:
         """Heartbeat, dead workers, doubts, canaries, bells. The heartbeat is the last thing to go."""
