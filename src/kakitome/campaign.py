@@ -154,7 +154,8 @@ async def open_run(
     return await office.ledger.runs.open(name, stream, policy, template.id, _encode(dict(pinned)), expires, now)
 
 
-def _incoming(row: Row, key: bytes, paces: Paces) -> ImportRow:
+def import_row(row: Row, key: bytes, paces: Paces) -> ImportRow:
+    """The row as the ledger takes it."""
     to, variables = row.address, _encode(row.variables).decode()
     return ImportRow(row.line, to.given, address_hash(key, canonical(to)), variables, paces.of(to))
 
@@ -169,7 +170,7 @@ async def take_in(reader: ListReader, run: Run, due: int, office: Office) -> Run
     rows, first = 0, known.next_line
     for batch in reader.batches(CHUNK, start_line=first):
         good, wrong = _apart(batch)
-        incoming = tuple(_incoming(row, key, office.paces) for row in good)
+        incoming = tuple(import_row(row, key, office.paces) for row in good)
         next_line = batch[-1].line + 1
         office.step("before_append")
         await ledger.runs.append(

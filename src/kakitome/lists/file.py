@@ -8,7 +8,7 @@ campaign becomes `ready` only after a whole pass.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -81,13 +81,18 @@ class ListFile(msgspec.Struct, frozen=True, kw_only=True):
             yield batch
 
     def _maker(self) -> Callable[[int, list[str]], Row]:
-        columns, at, local = self.columns, self.columns.index(self.address_column), self.allow_local_domain
+        return maker(self.columns, self.address_column, self.allow_local_domain)
 
-        def make(line: int, fields: list[str]) -> Row:
-            address = parse_address(fields[at], allow_local_domain=local)
-            return Row(line, address, dict(zip(columns, fields, strict=True)))
 
-        return make
+def maker(columns: Sequence[str], address_column: str, local: bool = False) -> Callable[[int, list[str]], Row]:
+    """Makes a row of its line and its fields. Raises `AddressError` where it has no good address."""
+    at = columns.index(address_column)
+
+    def make(line: int, fields: list[str]) -> Row:
+        address = parse_address(fields[at], allow_local_domain=local)
+        return Row(line, address, dict(zip(columns, fields, strict=True)))
+
+    return make
 
 
 def open_list(
