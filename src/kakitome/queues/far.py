@@ -94,11 +94,16 @@ class FarQueue:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        await self.told()
+        await self._line.close()
+
+    async def told(self) -> None:
+        """Tell what was rung and not told yet, if that takes no longer than a moment: for a process that ends, or that
+        is stopped until somebody needs it again (a function of AWS Lambda)."""
         with suppress(TimeoutError):
             async with asyncio.timeout(FAREWELL_S):
                 for bell in [bell for bell in self._rung if self._told[bell] < self._rung[bell]]:
                     await self._tell_once(bell)
-        await self._line.close()
 
     def _kept_up(self, what: str, bell: str, work: Callable[[str], Coroutine[Any, Any, None]]) -> None:
         """One task of each kind for each bell, begun when it is needed."""
