@@ -104,12 +104,17 @@ async def _judge_stream(
     return None if told is None else Noted(tuple(there.run for there in runs if there.run.id in told), verdict)
 
 
+async def look(ledger: Ledger, rules: RulesOf, clock: Clock) -> None:
+    """Look once, and say what there is to say."""
+    for noted in await guard(ledger, rules, clock.now()):
+        log.warning("%s", _line(noted))
+
+
 async def watch(ledger: Ledger, rules: RulesOf, clock: Clock, every: float) -> None:
     """Look every so many seconds, until cancelled. Trouble is logged and met again."""
     while True:
         try:
-            for noted in await guard(ledger, rules, clock.now()):
-                log.warning("%s", _line(noted))
+            await look(ledger, rules, clock)
         except KakitomeError as error:
             log.error("%s", error)
         except Exception:
