@@ -5,11 +5,16 @@ from __future__ import annotations
 from typing import Literal
 
 from kakitome.config import Config, StreamTable, milliseconds, public_url, stays_here
+from kakitome.core.content import Mailbox
 from kakitome.core.errors import Refused
-from kakitome.core.footer import Imprint
+from kakitome.core.footer import Imprint, unknown
 from kakitome.core.guard import Level, Limit, Rules
 from kakitome.core.unsubscribe import Leaving, Letterhead
 from kakitome.lanes import table_of
+from kakitome.ports.lists import ListReader
+from kakitome.ports.records import TemplateVersion
+from kakitome.ports.renderer import Renderer
+from kakitome.start import check_footer, samples
 
 Law = Literal["warn", "jp", "off"]
 
@@ -78,6 +83,18 @@ class Mailing:
             f'set [streams.{stream}] unsubscribe = "none" if you carry a List-Unsubscribe of your own.',
             key="http.public_url",
         )
+
+    def lacks(self, reader: ListReader, version: TemplateVersion, stream: str, renderer: Renderer) -> list[str]:
+        """What the mail of a list lacks of who sends it and how one leaves, a sentence each. Raises `Refused` where the
+        stream's law does not let it pass.
+
+        On this machine nobody needs an imprint yet: what `[sender]` does not say is not asked for there.
+        """
+        imprint, renderer = self.imprint(stream), renderer.of(stream)
+        rows = samples(reader)
+        contents = [renderer.preview(version, row.variables, Mailbox(row.address.given)) for row in rows]
+        found = check_footer(contents, imprint, self.letterhead(stream).sample, self.law(stream))
+        return found[: len(found) - len(unknown(imprint))] if self.stays_here(stream) else found
 
     def _route(self, stream: str) -> list[str]:
         return self._table(stream).route or list(self._config.lanes)[:1]
