@@ -25,6 +25,7 @@ from kakitome.ports.limits import AccountLimits, LimitsSource, LimitsUnread
 log = logging.getLogger("kakitome.allowance")
 
 EVERY = 60.0  # seconds between two looks, if the configuration does not say
+UNREAD = 2.0  # seconds until the next try of `refresh` where nothing was read yet: many may ask at the same moment
 CAREFUL = 1.0  # recipients a second before the first look: the sandbox's pace, which every account has
 SWITCHED_OFF = "The provider has switched sending off for this account."
 
@@ -70,6 +71,7 @@ class Allowances:
         self._clock = clock
         self._known: dict[str, AccountLimits] = {}
         self._complained: set[str] = set()
+        self._due: dict[str, float] = {}
         self.looked = asyncio.Event()  # every account was asked once, whatever came of it
         if not followed:
             self.looked.set()
@@ -83,6 +85,15 @@ class Allowances:
         await asyncio.gather(*(self._look(account) for account in self._followed))
         self.looked.set()
         await asyncio.gather(*(self._again(account, followed.every) for account, followed in self._followed.items()))
+
+    async def refresh(self) -> None:
+        """One look at each account that was not looked at for as long as it says; for whoever works now and then."""
+        for account, followed in self._followed.items():
+            if self._clock.monotonic() >= self._due.get(account, -inf):
+                await self._look(account)
+                known = account in self._known
+                self._due[account] = self._clock.monotonic() + (followed.every if known else UNREAD)
+        self.looked.set()
 
     async def _again(self, account: str, every: float) -> None:
         while True:

@@ -15,7 +15,7 @@ from typing import Any
 from kakitome import canary, guard
 from kakitome.accept import Desk
 from kakitome.alerting import watch_of
-from kakitome.allowance import Followed
+from kakitome.allowance import Allowances, Followed
 from kakitome.bells import queue_of
 from kakitome.bounces import bounce_doors
 from kakitome.campaign import Office
@@ -27,6 +27,7 @@ from kakitome.core.lane import Lane, canary_lane, is_canary
 from kakitome.core.pacing import Paces
 from kakitome.core.policy import InDoubt, Kind, Policy
 from kakitome.doors import drains_of
+from kakitome.errand import Ways
 from kakitome.hands import Hands
 from kakitome.hosts.clock import SystemClock
 from kakitome.hosts.local import LocalHost
@@ -119,19 +120,8 @@ class Instance:
 
     def worker(self, only: RunId | None = None, random: Random | None = None) -> Worker:
         """A worker with its lock and marks taken; `run` it."""
-        name = f"w-{self.clock.now():x}-{os.getpid()}-{secrets.token_hex(4)}"
-        marks = self.host.begin(name)
         stopping: list[Worker] = []
-        hands = Hands(
-            worker=name,
-            ledger=self.ledger,
-            renderer=self.renderer,
-            marks=marks,
-            clock=self.clock,
-            random=random or SystemRandom(),
-            step=self.step,
-            stopping=lambda: stopping[0].stopping,
-        )
+        hands = self.hands(lambda: stopping[0].stopping, random)
         worker = Worker(
             hands,
             self.host,
@@ -141,12 +131,37 @@ class Instance:
             self.transport,
             only,
             followed=self.followed(),
-            paces={name: table.rate for name, table in self.config.pacing.items()},
-            canaries=canary.Canaries(canaries_of(self.config), self.lanes, self.desk()),
+            paces=self._rates(),
+            canaries=self.canaries(),
             beside=self.beside(),
         )
         stopping.append(worker)
         return worker
+
+    def hands(self, stopping: Callable[[], bool], random: Random | None = None) -> Hands:
+        """Those of a worker of a name of its own, with its lock and marks taken."""
+        name = f"w-{self.clock.now():x}-{os.getpid()}-{secrets.token_hex(4)}"
+        return Hands(
+            worker=name,
+            ledger=self.ledger,
+            renderer=self.renderer,
+            marks=self.host.begin(name),
+            clock=self.clock,
+            random=random or SystemRandom(),
+            step=self.step,
+            stopping=stopping,
+        )
+
+    def ways(self) -> Ways:
+        """For errands, one after the other or at once."""
+        allowances = Allowances(self.followed(), self.ledger, self.clock)
+        return Ways(self.lanes, self.route, self.transport, allowances, self._rates())
+
+    def canaries(self) -> canary.Canaries:
+        return canary.Canaries(canaries_of(self.config), self.lanes, self.desk())
+
+    def _rates(self) -> dict[str, float]:
+        return {name: table.rate for name, table in self.config.pacing.items()}
 
     def beside(self) -> list[Callable[[], Coroutine[Any, Any, None]]]:
         """What runs as long as a worker does, each in a task of its own. None of it may end with an error."""

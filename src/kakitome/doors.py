@@ -10,7 +10,7 @@ from kakitome.config import Config, milliseconds
 from kakitome.core.errors import ConfigurationError
 from kakitome.drain import Drain
 from kakitome.ports.clock import Clock
-from kakitome.ports.event_queue import Reading
+from kakitome.ports.event_queue import EventQueue, Reading
 from kakitome.ports.ledger import Ledger
 from kakitome.sources.certificate_fetch import fetch
 from kakitome.sources.certificates import Certificates, SimulatorCertificates
@@ -57,16 +57,13 @@ def confirm_of(config: Config) -> Confirm | None:
 
 def drains_of(config: Config, ledger: Ledger, clock: Clock, step: Callable[[str], None]) -> list[Drain]:
     """One for each queue. Nothing is opened here."""
-    return [
-        Drain(
-            SqsQueue(url, region_of_queue(url) or "us-east-1", config.events.endpoint),  # an emulator has no regions
-            partial(_read, topics=frozenset(config.events.topics), clock=clock),
-            ledger,
-            clock,
-            step,
-        )
-        for url in config.events.queues
-    ]
+    endpoint = config.events.endpoint
+    queues = [SqsQueue(url, region_of_queue(url) or "us-east-1", endpoint) for url in config.events.queues]
+    return [drain_of(queue, config, ledger, clock, step) for queue in queues]  # an emulator has no regions
+
+
+def drain_of(queue: EventQueue, config: Config, ledger: Ledger, clock: Clock, step: Callable[[str], None]) -> Drain:
+    return Drain(queue, partial(_read, topics=frozenset(config.events.topics), clock=clock), ledger, clock, step)
 
 
 def _read(body: str, topics: frozenset[str], clock: Clock) -> Reading:
