@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from itertools import count
@@ -9,7 +10,8 @@ from typing import Any
 
 import msgspec
 
-from dynamo_rig import asked
+from dynamo_rig import asked, fresh
+from kakitome.core.event import EventKind, Permanence
 from kakitome.core.ids import MessageId, RunId
 from kakitome.core.message import Entry
 from kakitome.ledgers.dynamodb import keys
@@ -21,6 +23,7 @@ from kakitome.ledgers.dynamodb.events import DynamoEvents, Early
 from kakitome.ledgers.dynamodb.items import bytes_of, message_id
 from kakitome.ledgers.dynamodb.marshal import Item, Key, Value, key_of, read
 from kakitome.ledgers.dynamodb.messages import DynamoMessages
+from kakitome.ledgers.dynamodb.meter import Meter
 from kakitome.ledgers.dynamodb.open import Open
 from kakitome.ledgers.dynamodb.pages import Pages
 from kakitome.ledgers.dynamodb.runs import DynamoRuns
@@ -29,6 +32,8 @@ from kakitome.ledgers.memory.book import Book, SubmissionBook
 from kakitome.ledgers.memory.reads import MemoryReads
 from kakitome.ledgers.memory.records import MemoryJournal
 from kakitome.ledgers.memory.sweeps import MemorySweeps
+from kakitome.ports.records import NamedEvent
+from kakitome.testing.ledger_world import World
 
 HASH_KEY = bytes(32)
 _entries = msgspec.msgpack.Decoder(tuple[StoredEntry, ...]).decode
@@ -183,3 +188,24 @@ class Parts:
 
 async def _none_sent(_: RunId) -> int:
     return 0
+
+
+async def parts(meter: Meter | None = None) -> Any:
+    """On an empty table. (Not all of a ledger is there, so it is no `Ledger` for a type checker.)"""
+    table = fresh(meter)
+    return Parts(table, Kill(table))
+
+
+def play(story: Callable[[World, Parts], Awaitable[None]], meter: Meter | None = None) -> None:
+    async def run() -> None:
+        ledger = await parts(meter)
+        try:
+            await story(World(ledger), ledger)
+        finally:
+            await ledger.close()
+
+    asyncio.run(run())
+
+
+def bounce(w: World, address: str, **more: Any) -> NamedEvent:
+    return w.event(EventKind.BOUNCED, recipient=address, permanence=Permanence.PERMANENT, **more)

@@ -1,70 +1,31 @@
-"""Events and addresses on DynamoDB: the contract's clauses, a kill at every write, and what a delivery costs."""
+"""Events on DynamoDB: the contract's clauses, a kill at every write, and what a delivery costs."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
 from random import Random
 from typing import Any
 
 import msgspec
 import pytest
 
-from dynamo_parts import Kill, Killed, Parts, all_items
-from dynamo_rig import fresh
+from dynamo_parts import Killed, Parts, all_items, bounce, parts, play
 from kakitome.core.engagement import MOST
-from kakitome.core.event import EventKind, Permanence
+from kakitome.core.event import EventKind
 from kakitome.core.lifecycle import Cause
 from kakitome.core.message import Claimed, Settlement
-from kakitome.ledgers.dynamodb import addresses, keys
-from kakitome.ledgers.dynamodb.addresses import MOST_TOLD
+from kakitome.ledgers.dynamodb import keys
 from kakitome.ledgers.dynamodb.items import bytes_of
 from kakitome.ledgers.dynamodb.marshal import Key
 from kakitome.ledgers.dynamodb.meter import Meter
 from kakitome.ledgers.dynamodb.raws import FULL
-from kakitome.ports.records import Folded, NamedEvent, Suppression
+from kakitome.ports.records import Folded, NamedEvent
 from kakitome.testing.ledger_events import Events
-from kakitome.testing.ledger_records import Records
 from kakitome.testing.ledger_world import World, hashed
-
-
-async def parts(meter: Meter | None = None) -> Any:
-    table = fresh(meter)
-    return Parts(table, Kill(table))
-
-
-def play(story: Callable[[World, Parts], Awaitable[None]], meter: Meter | None = None) -> None:
-    async def run() -> None:
-        ledger = await parts(meter)
-        try:
-            await story(World(ledger), ledger)
-        finally:
-            await ledger.close()
-
-    asyncio.run(run())
-
-
-def bounce(w: World, address: str, **more: Any) -> NamedEvent:
-    return w.event(EventKind.BOUNCED, recipient=address, permanence=Permanence.PERMANENT, **more)
 
 
 class TestEvents(Events):
     make = staticmethod(parts)
-
-
-class TestSuppressions:
-    """Of the records' clauses those about addresses."""
-
-    make = staticmethod(parts)
-    test_first = Records.test_the_first_reason_stays
-    test_removal = Records.test_a_removal_is_journaled
-    test_listed = Records.test_suppressions_are_listed_by_address
-    test_remembered = Records.test_a_removal_is_remembered
-    test_holds = Records.test_a_removal_holds_until_something_new
-    test_stream = Records.test_unsubscribing_is_for_the_messages_stream
-    test_before = Records.test_unsubscribing_before_the_reply_ends_at_the_same
-    test_back = Records.test_coming_back_ends_only_an_unsubscription
-    test_transient = Records.test_transient_bounces_count_up
 
 
 async def happenings(w: World) -> tuple[list[NamedEvent], list[Claimed]]:
@@ -257,44 +218,6 @@ def test_a_script_at_a_tracking_pixel_does_not_fill_a_message() -> None:
         assert await ledger.events.of(claimed.id) == [one.event for one in opens]
         await w.fold(w.event(EventKind.CLICKED, claimed, at=w.now + MOST + 99))
         assert (await ledger.reads.delivery(claimed.run))["clicked"] == 1
-
-    play(story)
-
-
-def test_addresses_are_listed_in_their_order_whatever_they_have() -> None:
-    """As Python sorts them, page by page, each once: with a zero octet, beyond the basic plane, longer than a key."""
-    names = ["a", "a\0", "a\0b", "a\1", "a\2", "aa", "é", "\uffee", "\U0001f600", "z" * 2_000, "z" * 1_000]
-
-    async def story(w: World, ledger: Parts) -> None:
-        told = [Suppression(hash=n, address=name, reason="manual") for n, name in enumerate(names)]
-        assert await ledger.suppressions.add(told, w.now) == len(names)
-        for page in (1, 3, 99):
-            seen, after = list[str](), ""
-            while found := await ledger.suppressions.list(after, page):
-                seen += [one.address for one in found]
-                after = seen[-1]
-            assert seen == sorted(names)
-        assert await ledger.suppressions.remove(2, "all", "aya", "", w.now)
-        assert [one.was.address for one in await ledger.suppressions.released("a", 9)] == ["a\0b"]
-        assert len(await ledger.suppressions.list("", 99)) == len(names) - 1
-
-    play(story)
-
-
-def test_an_address_that_bounces_for_ever_keeps_a_small_document() -> None:
-    """Of its events the newest are remembered; what they called for stays. Long words make it no larger."""
-
-    async def story(w: World, ledger: Parts) -> None:
-        for _ in range(3):
-            await w.fold(*(bounce(w, "x@example.jp") for _ in range(MOST_TOLD // 2)))
-        hash = hashed("x@example.jp")
-        assert len((await ledger.addresses.known([hash]))[hash].told) == MOST_TOLD
-        [s] = await ledger.suppressions.find([hash])
-        assert s.source == "event-1"
-        await w.fold(*(bounce(w, "x@example.jp", diagnostic="no " * 600) for _ in range(MOST_TOLD)))
-        document = await ledger.table.get(keys.address(hash))
-        assert document and len(bytes_of(document)) <= addresses.FULL
-        assert await ledger.suppressions.find([hash]) == [s]
 
     play(story)
 
