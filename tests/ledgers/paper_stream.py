@@ -45,6 +45,9 @@ class PaperTable:
         self.left: int | None = None
         self.writes = 0
 
+    async def get(self, key: Key) -> Item | None:
+        return self.items.get(key)
+
     async def get_many(self, keys: Iterable[Key]) -> dict[Key, Item]:
         return {key: self.items[key] for key in keys if key in self.items}
 
@@ -110,8 +113,8 @@ def feed_on(table: PaperTable, stream: PaperStream, folds: Any = "reader") -> Fe
     return feed
 
 
-def desk_on(table: PaperTable) -> Desk:
-    numbers = count(1)
+def desk_on(table: PaperTable, process: int = 1) -> Desk:
+    numbers = count(process << 32)
     any_table: Any = table
     return Desk(any_table, bytes(32), lambda: next(numbers).to_bytes(8, "big"))
 

@@ -11,11 +11,23 @@ from typing import Any
 
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
-from paper_stream import Killed, PaperStream, PaperTable, Told, counted, feed_on, happened, journal, recount
+from paper_stream import (
+    Killed,
+    PaperStream,
+    PaperTable,
+    Told,
+    counted,
+    desk_on,
+    feed_on,
+    happened,
+    journal,
+    recount,
+)
 
 from kakitome.core.ids import MessageId
 from kakitome.ledgers.dynamodb.codec import StoredEntry
 from kakitome.ledgers.dynamodb.feed import GAP
+from kakitome.ledgers.dynamodb.feed_duty import LASTS, Duty
 from kakitome.ledgers.dynamodb.guards import FRESH, put_together, within
 from kakitome.ledgers.dynamodb.journal_chain import Told as ToldEntry
 from kakitome.ledgers.dynamodb.journal_chain import joined
@@ -178,6 +190,23 @@ def test_entries_put_together_keep_each_messages_order(told: list[tuple[int, str
         kinds = [one.kind for one in made for named in [one.message, *one.data.get("ids", ())] if named == id]
         assert kinds == [kind for named, kind, _ in told if named == id]
     assert len(joined([ToldEntry(StoredEntry(7, "claimed"), None, MessageId(id), False) for id in range(9)])) == 1
+
+
+def test_one_of_many_processes_reads_on() -> None:
+    """As long as it asks for it; when it falls silent, another one does, and of two who see that, one."""
+
+    async def run() -> None:
+        table = PaperTable()
+        one, two, three = (Duty(desk_on(table, k)) for k in range(1, 4))
+        assert [await duty.is_mine(0) for duty in (one, two, one)] == [True, False, True]
+        writes = table.writes
+        assert await one.is_mine(LASTS // 2 - 1) and table.writes == writes
+        assert await one.is_mine(LASTS - 1) and not await two.is_mine(LASTS)
+        silent = 2 * LASTS - 1
+        assert sorted(await asyncio.gather(two.is_mine(silent), three.is_mine(silent))) == [False, True]
+        assert not await one.is_mine(silent)
+
+    asyncio.run(run())
 
 
 def test_who_asks_while_others_wait_shares_their_answer() -> None:

@@ -8,6 +8,7 @@ leaves something that the next one, who begins at the journal's position, comple
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Sequence
 from itertools import groupby
 from typing import Final, Literal
@@ -17,9 +18,12 @@ from kakitome.ledgers.dynamodb.codec import StoredEntry
 from kakitome.ledgers.dynamodb.counters import change
 from kakitome.ledgers.dynamodb.counters_kept import Counted, Counters
 from kakitome.ledgers.dynamodb.desk import Desk
+from kakitome.ledgers.dynamodb.feed_duty import Duty
 from kakitome.ledgers.dynamodb.journal_chain import Chain, Heard, Told, told_by
 from kakitome.ledgers.dynamodb.stream import Record, Shard, Stream, Trimmed
 from kakitome.ports.clock import Clock
+
+log = logging.getLogger("kakitome.feed")
 
 Folds = Literal["reader", "elsewhere"]
 """Who reads the stream: whoever reads a counter, just before; or others, so that a counter may be a moment behind."""
@@ -39,6 +43,7 @@ class Feed:
         self._folds = folds
         self._chain = Chain(desk)
         self._stream = Stream(desk.table)
+        self._duty = Duty(desk)
         self._shards: list[Shard] | None = None
         self._ended: set[str] = set()
         self._iterators: dict[str, str] = {}
@@ -66,12 +71,13 @@ class Feed:
                 self._done = self._begun
 
     async def run(self, clock: Clock, every_s: float = 1.0) -> None:
-        """For ever, until cancelled. An unreachable table is tried again."""
+        """For ever, until cancelled: one of all processes that do reads on. An unreachable table is tried again."""
         while True:
             try:
-                await self.catch_up()
-            except LedgerUnavailable:
-                self._shards = None
+                if await self._duty.is_mine(clock.now()):
+                    await self.catch_up()
+            except LedgerUnavailable as error:
+                log.warning("%s", error)
             await clock.sleep(every_s)
 
     async def take(self, records: Sequence[Record]) -> None:

@@ -6,8 +6,7 @@ Lambda hands it over (*AWS Lambda Developer Guide*, "Using AWS Lambda with Amazo
 
 from __future__ import annotations
 
-import base64
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any, Final, NamedTuple
 
@@ -119,30 +118,17 @@ def records_of(event: Mapping[str, Any]) -> list[Record] | None:
     shard = event.get("shardId")
     if not isinstance(shard, str):
         return None
-    return [_record(shard, told, _octets) for told in event.get("Records", ())]
+    return [_record(shard, told) for told in event.get("Records", ())]
 
 
-def _record(shard: str, told: Mapping[str, Any], octets: Any = None) -> Record:
+def _record(shard: str, told: Mapping[str, Any]) -> Record:
     change = told["dynamodb"]
     images = [change.get(name) for name in ("OldImage", "NewImage")]
-    old, new = (None if image is None else read(octets(image) if octets else image) for image in images)
+    old, new = (None if image is None else read(image) for image in images)
     return Record(shard, str(change["SequenceNumber"]), _seconds(change.get("ApproximateCreationDateTime")), old, new)
-
-
-def _octets(image: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
-    """In JSON bytes are base64."""
-    return {
-        name: {kind: base64.b64decode(value) if kind == "B" else value for kind, value in typed.items()}
-        for name, typed in image.items()
-    }
 
 
 def _seconds(at: object) -> int:
     if isinstance(at, datetime):
         return int(at.timestamp())
     return int(at) if isinstance(at, int | float) else 0
-
-
-def newer(records: Sequence[Record], than: str | None) -> Sequence[Record]:
-    """Those behind a record of the same shard."""
-    return records if than is None else [record for record in records if int(record.sequence) > int(than)]
