@@ -9,6 +9,9 @@ from kakitome_infra.parameters import Parameters
 from kakitome_infra.sending import Sending
 from kakitome_infra.storage import Storage
 
+ANSWER = "20s"  # SES answers in less than one; a function that has less left than this begins nothing
+PUBLIC = "KAKITOME_HTTP__PUBLIC_URL"
+
 
 def environment(
     stack: Stack, parameters: Parameters, storage: Storage, sending: Sending, events: Events
@@ -17,10 +20,12 @@ def environment(
     region = stack.region
     ours = {
         "KAKITOME_LEDGER__URL": f"dynamodb://{storage.ledger.table_name}?region={region}",
+        "KAKITOME_LEDGER__FEED": "elsewhere",  # by the function of that name
         "KAKITOME_QUEUE__URL": f"sqs://{parameters.name}?region={region}",
         "KAKITOME_LANES__SES__PROVIDER": "ses",
         "KAKITOME_LANES__SES__REGION": region,
         "KAKITOME_LANES__SES__CONFIGURATION_SET": sending.set_name,
+        "KAKITOME_LANES__SES__TIMEOUT": ANSWER,
         "KAKITOME_STREAMS__BULK__KIND": "bulk",
         "KAKITOME_STREAMS__BULK__ROUTE": "ses",
         "KAKITOME_STREAMS__TRANSACTIONAL__ROUTE": "ses",
@@ -30,4 +35,6 @@ def environment(
     }
     if parameters.sender:
         ours["KAKITOME_STREAMS__BULK__FROM"] = parameters.sender
+    if PUBLIC not in parameters.settings:  # a link that leads nowhere is refused: the mail carries its own, or none
+        ours["KAKITOME_STREAMS__BULK__UNSUBSCRIBE"] = "none"
     return ours | dict(parameters.settings)
