@@ -44,11 +44,12 @@ async def deliver(
     that of the recipients' domains: one batch has only mails of one pace."""
     ledger, clock, step = hands.ledger, hands.clock, hands.step
     supply = supply or Due(run, hands, pace)
-    count, nothing = await supply.look(lane, _most(run, transport))
+    count, nothing = await supply.look(lane, _most(run, transport, hands))
     if not count:
         return nothing
     # Each span is taken from both clocks at one moment: a wall clock that jumps later moves no slot and no lease.
-    asked_at, asked = clock.monotonic(), clock.now()
+    lead = hands.tempo.lead(count)
+    asked_at, asked = clock.monotonic() + lead, clock.now() + int(1000 * lead)
     wanted = _wanted(run, lane, transport, count, pace)
     grant = await ledger.accounts.slots(wanted, asked)
     if not grant.count:
@@ -60,6 +61,7 @@ async def deliver(
     claimed_at, now = clock.monotonic(), clock.now()
     lease = int(1000 * max(0.0, slots[-1] - claimed_at)) + lane.timeout + lane.margin
     claims = await supply.claim(lane, grant.count, now + lease, now)
+    hands.tempo.claimed(grant.count, clock.monotonic() - claimed_at)
     step("after_claim")
     times, lease_ends, more = slots if grant.spacing else None, claimed_at + lease / 1000, _more(wanted, asked, hands)
     wire = Permission(times, lease_ends, lane, hands, more, grant.probe, grant.group)
@@ -104,9 +106,10 @@ def _more(wanted: Wanted, granted: int, hands: Hands) -> More:
     return more
 
 
-def _most(run: Run, transport: Transport) -> int:
+def _most(run: Run, transport: Transport, hands: Hands) -> int:
     """How many messages one look takes. Of what may never go twice, none waits in a worker's hands."""
-    return min(BATCH, transport.capabilities.places) if run.policy.in_doubt is InDoubt.HOLD else BATCH
+    most = min(BATCH, hands.tempo.most or BATCH)
+    return min(most, transport.capabilities.places) if run.policy.in_doubt is InDoubt.HOLD else most
 
 
 async def _send(

@@ -12,6 +12,7 @@ from kakitome.ports.clock import Clock
 from kakitome.ports.ledger import Ledger
 from kakitome.ports.renderer import Renderer
 from kakitome.ports.workers import Marks
+from kakitome.tempo import Tempo
 
 Step = Callable[[str], None]
 """Hears each named step of the protocol; a test may pull the plug there."""
@@ -31,3 +32,4 @@ class Hands:
     stopping: Callable[[], bool]
     health: Health = field(default_factory=Health)
     blame: Blame = field(default_factory=Blame)
+    tempo: Tempo = field(default_factory=Tempo)

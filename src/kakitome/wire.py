@@ -120,6 +120,7 @@ class Permission:
         rest = {c.id: k for k, c in enumerate(self._claims) if k not in self._places and k not in self._withdrawn}
         pairs = [(self._claims[k].id, self._claims[k].fence) for k in rest.values()]
         stopped = await self._hands.ledger.messages.check(pairs, self._hands.clock.now())
+        self._hands.tempo.checked(len(pairs), self._hands.clock.monotonic() - began)
         self._withdrawn.update({rest[id]: cause.value for id, cause in stopped.items()})
         self._checked = began
         self._hands.step("after_check")
