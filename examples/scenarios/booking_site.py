@@ -21,6 +21,7 @@ from stage import Stage
 FOLDER = Path("demo/scenario-3")
 LIST = FOLDER / "readers.csv"
 READERS = 24
+UNTIL_SOMEBODY_ANSWERS = (0.2, 0.5, *90 * (1.0,))  # seconds between tries; the client's own end after eight in all
 
 CONFIGURATION = """\
 # Written by examples/scenarios/scenario_3.py: SendGrid, played by the simulator, as the only way out.
@@ -66,7 +67,7 @@ class Site:
 
     def __init__(self, stage: Stage, api: int) -> None:
         self._stage = stage
-        self._client = Client(f"http://127.0.0.1:{api}")
+        self._client = Client(f"http://127.0.0.1:{api}", backoff=UNTIL_SOMEBODY_ANSWERS)
         self._tonight = datetime.now(UTC)
         self.ids: dict[int, str] = {}
         self.messages: dict[int, str] = {}
