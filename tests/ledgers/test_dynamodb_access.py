@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import ssl
 import threading
+from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from random import Random
 
 import pytest
+import trustme
 from botocore.credentials import RefreshableCredentials
 
 from dynamo_rig import REGION, SECRETS, emulated, fresh
@@ -42,7 +47,9 @@ def nobody(monkeypatch: pytest.MonkeyPatch) -> None:
     """No profile, no machine's role."""
     for name in ("AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"):
         monkeypatch.setenv(name, "/nowhere")
-    for name in ("AWS_PROFILE", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_ENDPOINT_URL"):
+    for name in ("AWS_PROFILE", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"):
+        monkeypatch.delenv(name, raising=False)
+    for name in ("AWS_ENDPOINT_URL", "AWS_CA_BUNDLE", "REQUESTS_CA_BUNDLE"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
 
@@ -165,6 +172,53 @@ def test_keys_are_renewed_while_the_old_ones_last() -> None:
         role.may.set()
         assert [found.token for found in await asyncio.gather(first, last)] == ["new", "new"]
         assert role.renewed == 1
+
+    asyncio.run(run())
+
+
+class Timeless(SystemClock):
+    async def sleep(self, seconds: float) -> None:
+        pass
+
+
+@contextlib.asynccontextmanager
+async def guarded(tls: ssl.SSLContext, heard: list[bytes]) -> AsyncIterator[Line]:
+    """A line to a service over TLS, which has no tables."""
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        heard.append(await reader.readuntil(b"\r\n\r\n"))
+        writer.write(b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 17\r\n\r\n" + b'{"TableNames":[]}')
+        writer.close()
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0, ssl=tls)
+    line = Line(REGION, f"https://127.0.0.1:{server.sockets[0].getsockname()[1]}", Timeless(), Random(1))
+    try:
+        yield line
+    finally:
+        await line.close()
+        server.close()
+        await server.wait_closed()
+
+
+def test_the_authorities_that_are_named_are_trusted(
+    keys: Keys, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """AWS_CA_BUNDLE is for an endpoint of one's own; without it not a byte of a request goes out."""
+    authority = trustme.CA()
+    authority.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
+    tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    authority.issue_cert("127.0.0.1").configure_cert(tls)
+    heard: list[bytes] = []
+
+    async def run() -> None:
+        async with guarded(tls, heard) as line:
+            with pytest.raises(LedgerUnavailable, match="ClientConnectorCertificateError"):
+                await line.ask("list_tables", Meter())
+        assert heard == []
+        monkeypatch.setenv("AWS_CA_BUNDLE", str(tmp_path / "ca.pem"))
+        async with guarded(tls, heard) as line:
+            assert await line.ask("list_tables", Meter()) == {"TableNames": []}
+        assert b"Credential=name/" in heard[0]
 
     asyncio.run(run())
 

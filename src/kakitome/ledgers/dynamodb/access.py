@@ -22,6 +22,7 @@ from kakitome.ledgers.dynamodb.signature import Keys
 LAST_CALL_S: Final = 60
 """Keys that end so soon are waited for; before that they are renewed while others go on with the old ones."""
 
+_BUNDLE: Final = "REQUESTS_CA_BUNDLE"
 _QUESTIONS: Final = {"dynamodb": "list_tables", "dynamodbstreams": "list_streams"}
 _creating = threading.Lock()
 
@@ -110,9 +111,6 @@ def proxy_to(url: str) -> str | None:
     """As the environment has it."""
     there = urlsplit(url)
     return None if proxy_bypass(there.hostname or "") else getproxies().get(there.scheme)
-
-
-_BUNDLE: Final = "REQUESTS_CA_BUNDLE"
 
 
 @lru_cache(maxsize=64)
