@@ -16,6 +16,7 @@ from kakitome.core.guard import Verdict
 from kakitome.core.ids import Fence, MessageId, RunId, SubmissionId
 from kakitome.core.lifecycle import Cause, State
 from kakitome.core.message import Entry, Run
+from kakitome.ledgers.dynamodb.squeeze import loosened, squeezed
 from kakitome.ledgers.memory.book import Attempt, EventBook, GuardBook, ImportBook, Message, RunBook
 
 HISTORY = 40
@@ -144,39 +145,41 @@ _runs = msgspec.msgpack.Decoder(StoredRun).decode
 
 def pack_message(there: Shelved) -> bytes:
     m = there.message
-    return _pack(
-        StoredMessage(
-            id=m.id,
-            run=m.run,
-            address=m.address,
-            hash=m.hash,
-            due=m.due,
-            state=m.state,
-            expires=m.expires,
-            submission=m.submission,
-            digest=m.source.digest if m.source else None,
-            line=m.line,
-            variables=m.variables,
-            pace=m.pace,
-            fence=m.fence,
-            attempts=m.attempts,
-            worker=m.worker,
-            lease=m.lease,
-            first_claimed=m.first_claimed,
-            doubt_since=m.doubt_since,
-            resends=m.resends,
-            withdrawn_by=m.withdrawn_by,
-            copies_possible=m.copies_possible,
-            tries=tuple(_stored_attempt(a) for a in m.tries.values()),
-            events=tuple(stored_event(e, there.raws.get(e.event.key)) for e in there.events),
-            history=tuple(there.history[-HISTORY:]),
+    return squeezed(
+        _pack(
+            StoredMessage(
+                id=m.id,
+                run=m.run,
+                address=m.address,
+                hash=m.hash,
+                due=m.due,
+                state=m.state,
+                expires=m.expires,
+                submission=m.submission,
+                digest=m.source.digest if m.source else None,
+                line=m.line,
+                variables=m.variables,
+                pace=m.pace,
+                fence=m.fence,
+                attempts=m.attempts,
+                worker=m.worker,
+                lease=m.lease,
+                first_claimed=m.first_claimed,
+                doubt_since=m.doubt_since,
+                resends=m.resends,
+                withdrawn_by=m.withdrawn_by,
+                copies_possible=m.copies_possible,
+                tries=tuple(_stored_attempt(a) for a in m.tries.values()),
+                events=tuple(stored_event(e, there.raws.get(e.event.key)) for e in there.events),
+                history=tuple(there.history[-HISTORY:]),
+            )
         )
     )
 
 
 def unpack_message(body: bytes) -> Shelved:
     """The import that a row came from has only its digest here, and counts as sealed."""
-    s = _messages(body)
+    s = _messages(loosened(body))
     run, id = RunId(s.run), MessageId(s.id)
     message = Message(
         id=id,
