@@ -1,4 +1,4 @@
-"""A list that comes in rows, recounted: what somebody did to the counters, or to the lines, is found."""
+"""A list that comes in rows, in a file that somebody touched: the recount finds it, and a restore holds it back."""
 
 from __future__ import annotations
 
@@ -54,6 +54,24 @@ def test_what_a_cancelled_list_lacks_stays_missing(tmp_path: Path) -> None:
         assert await world.rows(run) == {"read": 3, "missing": 2, "sending": 1}
         assert await ledger.rows.close(run, "list-1", world.now) == 2
         assert await ledger.reads.verify() == []
+        await ledger.close()
+
+    asyncio.run(run())
+
+
+def test_a_held_ledger_hands_no_rows_out(tmp_path: Path) -> None:
+    """Restored from a backup it sends nothing before a person's word: rows that come, new or old, wait."""
+    file = tmp_path / "ledger.db"
+
+    async def run() -> None:
+        ledger = SqliteLedger(file)
+        world = World(ledger)
+        run = await expected(world, 2)
+        with connect(file) as db:
+            db.execute("insert into meta values ('held', 'restored')")
+        for _ in range(2):
+            assert (await take(world, run, row(0, A), row(1, B))).claims == ()
+        assert await world.rows(run) == {"read": 2, "queued": 2}
         await ledger.close()
 
     asyncio.run(run())
