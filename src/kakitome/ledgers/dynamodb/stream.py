@@ -7,7 +7,6 @@ Lambda hands it over (*AWS Lambda Developer Guide*, "Using AWS Lambda with Amazo
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from datetime import datetime
 from typing import Any, Final, NamedTuple
 
 from kakitome.core.errors import LedgerUnavailable
@@ -129,6 +128,4 @@ def _record(shard: str, told: Mapping[str, Any]) -> Record:
 
 
 def _seconds(at: object) -> int:
-    if isinstance(at, datetime):
-        return int(at.timestamp())
     return int(at) if isinstance(at, int | float) else 0
