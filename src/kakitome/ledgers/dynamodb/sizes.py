@@ -32,8 +32,8 @@ def _value(typed: Mapping[str, Any]) -> int:
         case "N":  # two digits an octet, one more for the whole, one for a sign
             digits = len(str(value).lstrip("-").strip("0")) or 1
             return (digits + 1) // 2 + 1 + str(value).startswith("-")
-        case "B":
-            return len(value)
+        case "B":  # as it was, or as the wire has it (base64)
+            return len(value) if isinstance(value, bytes) else len(value) * 3 // 4 - value.count("=")
         case "SS":
             return sum(len(one.encode()) for one in value)
         case _:

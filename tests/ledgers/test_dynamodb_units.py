@@ -1,0 +1,118 @@
+"""What the ledger on DynamoDB uses, by AWS's rules of item sizes and units; the emulator's word is only compared."""
+
+from __future__ import annotations
+
+import asyncio
+from functools import cache
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dynamo_costs import Used, mapped, single
+from kakitome.core.aws_forms import MAPPED
+from kakitome.ledgers.dynamodb import sizes
+from kakitome.ledgers.dynamodb.squeeze import FIRST, loosened, squeezed
+
+KEY = {"pk": {"S": "c1#0"}, "sk": {"S": "4000"}}
+KB = {"d": {"B": b"x" * 1024}}
+
+
+@cache
+def of_a_list() -> dict[str, Used]:
+    with TemporaryDirectory() as folder:
+        return asyncio.run(mapped(Path(folder), 200))
+
+
+@cache
+def of_single_mails() -> dict[str, Used]:
+    with TemporaryDirectory() as folder:
+        return asyncio.run(single(Path(folder), 20))
+
+
+def written(used: dict[str, Used]) -> float:
+    return sum(one.units for one in used.values())
+
+
+def test_a_mail_of_a_list_takes_six_write_units() -> None:
+    """From row to delivered, with the provider's id indexed: events of both kinds, journal, counters and all that was
+    refused counted with it, in the table and in every index."""
+    used = of_a_list()
+    assert written(used) <= 6
+    assert {place for one in used.values() for place in one.written} == {"table"}  # in no index at all
+
+
+def test_a_single_mail_takes_fourteen_write_units() -> None:
+    """With its idempotency key, from the request to the delivery."""
+    used = of_single_mails()
+    assert written(used) <= 14
+    assert used["taken in"].written["open"] <= 1 and used["sent"].written["open"] <= 1
+
+
+def test_nothing_is_refused_on_the_happy_path() -> None:
+    """A condition that fails is paid like a write."""
+    assert {name: one.refused for name, one in of_a_list().items() if one.refused} == {}
+
+
+def test_the_published_figures_of_a_mail_are_no_lower_than_the_measured() -> None:
+    """What `campaign plan` reckons with."""
+    used = of_a_list()
+    assert used["sent"].units <= MAPPED.sent
+    assert used["fed"].units <= MAPPED.feed
+    assert used["told"].units <= MAPPED.told
+    assert used["sent"].read + used["fed"].read <= MAPPED.reads
+    assert used["told"].read <= MAPPED.reads_told
+
+
+def test_the_emulator_says_the_same_of_writes() -> None:
+    """Index by index; where it does not count as AWS does, it counts less."""
+    for name, one in (*of_a_list().items(), *of_single_mails().items()):
+        accepted = one.units - one.refused
+        assert sum(one.told.values()) == pytest.approx(accepted, rel=0.02), name
+
+
+# ── The rules ───────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_sizes_are_names_and_values() -> None:
+    """Text by its UTF-8, numbers by two digits an octet and one more, octets as they are, also from base64."""
+    assert sizes.size({"s": {"S": "書留"}}) == 1 + 6
+    assert sizes.size({"n": {"N": "1234500"}}) == 1 + 3 + 1
+    assert sizes.size({"n": {"N": "-7"}}) == 1 + 1 + 1 + 1
+    assert sizes.size({"b": {"B": b"12345"}}) == sizes.size({"b": {"B": "MTIzNDU="}}) == 6
+
+
+def test_a_write_costs_the_larger_of_before_and_after() -> None:
+    """By the begun KB; a write of nothing costs one."""
+    large = KEY | KB
+    assert sizes.written(None, KEY) == {"table": 1}
+    assert sizes.written(KEY, large) == sizes.written(large, KEY) == sizes.written(large, None) == {"table": 2}
+    assert sizes.written(None, None) == {"table": 1}
+
+
+def test_an_index_costs_when_its_entry_changes() -> None:
+    """New, gone or other content: one write. Other keys: two. The same: none. Without its keys an item is not in it."""
+    first, other = KEY | {"o": {"S": "1#w"}, "w": {"S": "1"}}, KEY | {"o": {"S": "1#w"}, "w": {"S": "2"}}
+    assert sizes.written(None, first)["open"] == sizes.written(first, KEY)["open"] == 1
+    assert sizes.written(first, other)["open"] == 2
+    assert sizes.written(first, first | {"e": {"N": "1"}})["open"] == 1
+    assert "open" not in sizes.written(first, first | KB)
+    assert "open" not in sizes.written(KEY, KEY | {"o": {"S": "1#w"}})
+
+
+def test_reads_count_each_or_together() -> None:
+    """4 KB a unit, half of it where an older answer will do; what is not there costs the least there is."""
+    assert sizes.read_each([0, 4096, 4097], strong=True) == 1 + 1 + 2
+    assert sizes.read_each([100], strong=False) == 0.5
+    assert sizes.read_together([1000] * 8, strong=True) == 2
+    assert sizes.read_together([], strong=True) == 1
+
+
+@given(st.binary(max_size=3000))
+def test_what_is_squeezed_comes_out_as_it_was(body: bytes) -> None:
+    """And what an earlier version wrote without it, is read as it is."""
+    assert loosened(squeezed(body)) == body
+    if not body.startswith(FIRST):
+        assert loosened(body) == body
