@@ -9,6 +9,7 @@ from functools import cache
 from itertools import count
 from typing import Any
 
+import pytest
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 from paper_stream import (
@@ -24,6 +25,7 @@ from paper_stream import (
     recount,
 )
 
+from kakitome.core.errors import LedgerUnavailable
 from kakitome.core.ids import MessageId
 from kakitome.ledgers.dynamodb.codec import StoredEntry
 from kakitome.ledgers.dynamodb.feed import GAP
@@ -149,6 +151,30 @@ def test_what_is_gone_from_the_stream_is_said() -> None:
     entries = journal(asyncio.run(run()))
     assert [entry.data for entry in entries if entry.kind == GAP] == [{"shard": "s0"}]
     assert entries[-1].kind != GAP
+
+
+def test_shards_are_looked_for_again_after_a_failure() -> None:
+    """One may be gone with all that was in it, for whoever slept for more than a day."""
+
+    async def run() -> None:
+        stream = PaperStream(history(0).shards(30), [10])
+        there, begin = list(stream.order), stream.begin
+
+        async def refused(shard: str, after: str | None) -> str:
+            if shard == "gone":
+                raise LedgerUnavailable("There is no such shard.")
+            return await begin(shard, after)
+
+        paper: Any = stream
+        paper.begin, stream.order = refused, [Shard("gone", None), *there]
+        feed = feed_on(PaperTable(), stream)
+        with pytest.raises(LedgerUnavailable):
+            await feed.catch_up()
+        stream.order = there
+        await feed.catch_up()
+        assert set(stream.read_shards) == {"s0", "s1", "s1b"}
+
+    asyncio.run(run())
 
 
 def test_lambdas_records_are_the_same() -> None:

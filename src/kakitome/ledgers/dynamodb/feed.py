@@ -67,7 +67,11 @@ class Feed:
         async with self._one_by_one:
             if self._done < wanted:
                 self._begun += 1
-                await self._to_the_tip()
+                try:
+                    await self._to_the_tip()
+                except LedgerUnavailable:
+                    self._shards = None  # one that is gone would be asked for for ever
+                    raise
                 self._done = self._begun
 
     async def run(self, clock: Clock, every_s: float = 1.0) -> None:
