@@ -48,10 +48,11 @@ async def deliver(
     if not count:
         return nothing
     # Each span is taken from both clocks at one moment: a wall clock that jumps later moves no slot and no lease.
-    lead = hands.tempo.lead(count)
+    lead = hands.tempo.lead(count, count)
     asked_at, asked = clock.monotonic() + lead, clock.now() + int(1000 * lead)
     wanted = _wanted(run, lane, transport, count, pace)
     grant = await ledger.accounts.slots(wanted, asked)
+    hands.tempo.granted(clock.monotonic() + lead - asked_at)
     if not grant.count:
         return Batch(0, grant.until, grant.reason)
     slots = [asked_at + (grant.slot(k) - asked) / 1000 for k in range(grant.count)]
@@ -94,12 +95,14 @@ def _more(wanted: Wanted, granted: int, hands: Hands) -> More:
     """Asks for slots in the place of those that were granted then, and missed."""
 
     async def more(count: int) -> tuple[list[float], float | None]:
-        began, now = hands.clock.monotonic(), hands.clock.now()
+        lead = hands.tempo.lead(0, wanted.count)
+        began, now = hands.clock.monotonic() + lead, hands.clock.now() + int(1000 * lead)
         again = msgspec.structs.replace(wanted, count=count, instead=granted)
         try:
             grant = await hands.ledger.accounts.slots(again, now)
         except LedgerUnavailable:
             return [], None
+        hands.tempo.granted(hands.clock.monotonic() + lead - began)
         soon = began + (grant.until - now) / 1000 if grant.reason == "rate" else None
         return [began + (grant.slot(k) - now) / 1000 for k in range(grant.count)], soon
 
