@@ -22,7 +22,7 @@ import msgspec
 
 from figure import Figure, document, table
 
-FIGURES = ("startup", "commits", "fairness", "paused", "growth", "memory", "pieces", "accepting", "sending")
+FIGURES = ("startup", "commits", "fairness", "paused", "growth", "memory", "pieces", "accepting", "sending", "units")
 
 
 def main() -> int:
