@@ -15,6 +15,7 @@ from kakitome.allowance import allowed, sandboxed
 from kakitome.app import Instance
 from kakitome.campaign import plan as planning
 from kakitome.cli import session
+from kakitome.cli.aws_figures import aws_cost, aws_document, aws_lines
 from kakitome.cli.figures import cost_document, cost_text, priced
 from kakitome.cli.footer import checked
 from kakitome.cli.out import Out, iso, local, number, plural, span
@@ -44,11 +45,14 @@ async def plan(args: Namespace, out: Out) -> int:
         checked(instance, reader, version, args.stream, out)
         made = await _timed(instance, made, args.stream, out)
         costs = priced(instance, dict.fromkeys(instance.route(args.stream), made.to_send))
+        aws = aws_cost(instance.config, made.to_send, instance.lanes[instance.route(args.stream)[0]].rate)
         begin = max(instance.clock.now(), round(args.send_at.timestamp() * 1000) if args.send_at else 0)
     if out.json:
-        out.document(_document(made, name, run, begin, costs))
+        out.document(_document(made, name, run, begin, costs) | aws_document(aws))
     else:
-        _show(made, name, run, begin, costs, out)
+        _show(
+            made, name, run, begin, [*((f"cost by {one.lane}", cost_text(one)) for one in costs), *aws_lines(aws)], out
+        )
     return 0
 
 
@@ -141,7 +145,7 @@ def _document(made: Plan, name: str, run: Run | None, begin: int, costs: Sequenc
 _DELIMITERS = {",": "comma", "\t": "tab", ";": "semicolon"}
 
 
-def _show(made: Plan, name: str, run: Run | None, begin: int, costs: Sequence[LaneCost], out: Out) -> None:
+def _show(made: Plan, name: str, run: Run | None, begin: int, costs: Sequence[tuple[str, str]], out: Out) -> None:
     out.line(f"{name}: a plan, nothing is sent" + (f"  (the campaign is {run.state})" if run else "") + "\n")
     facts = [
         ("list", made.path + (f"  (version {made.version})" if made.version else "")),
@@ -154,7 +158,7 @@ def _show(made: Plan, name: str, run: Run | None, begin: int, costs: Sequence[La
     counts += [("already had it", made.already), ("suppressed", made.suppressed), ("to send", made.to_send)]
     out.table(("", ""), [(word, number(n)) for word, n in counts], right=(1,))
     out.line()
-    out.table(("", ""), [("ends", _when(made, begin)), *((f"cost by {one.lane}", cost_text(one)) for one in costs)])
+    out.table(("", ""), [("ends", _when(made, begin)), *costs])
     if made.bad_lines:
         first = f"; the first {SHOWN}" if made.invalid > SHOWN else ""
         out.line(f"\n{plural(made.invalid, 'row')} cannot be used{first}\n")
