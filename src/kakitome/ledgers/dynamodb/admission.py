@@ -74,8 +74,10 @@ class Admission:
             return None
         if stored.body_hash != new.body_hash:
             return IdempotencyConflict("This idempotency key was used before for another mail.")
-        # Whoever came first may have been cut off before its messages were there.
-        await self._write_messages(new, stored.submission, stored.messages, now)
+        # Whoever came first may have been cut off before its messages were there. What the same words mean may have
+        # changed since (who an address is sent on to): the ids are those of the first time all the same.
+        if len(stored.messages) == len(new.messages):
+            await self._write_messages(new, stored.submission, stored.messages, now)
         return Admitted(stored.submission, stored.messages, fresh=False)
 
     async def _take(self, new: Submission, now: int) -> Admitted | KakitomeError:

@@ -170,8 +170,9 @@ class Desk:
             said[id] = rule(book, id)
             there.events = [kept for kept in book.events.values() if kept.message == id]
             revived |= {entry.run: entry for entry in book.journal if entry.run and entry.kind == "campaign_running"}
-            if pack_message(there) != images[id].body:
-                writes[id] = message_item(there, told_of(book.journal, id))
+            told = told_of(book.journal, id)
+            if told or pack_message(there) != images[id].body:
+                writes[id] = message_item(there, told)
         return said, writes, revived
 
     async def _put_back(self, writes: Mapping[MessageId, Item], images: Mapping[MessageId, Image]) -> set[MessageId]:
