@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from container import Context, Place, container
 
+from kakitome import guard
 from kakitome.accept import Handed, accept
 from kakitome.aws import api, events, feed, sweep, worker
 from kakitome.aws.composition import Here
@@ -122,7 +123,7 @@ def test_a_sweep_does_each_part(place: Place, monkeypatch: pytest.MonkeyPatch) -
     async def rings(*_: object) -> None:
         rung.append(1)
 
-    monkeypatch.setattr(sweep.guard, "look", broken)
+    monkeypatch.setattr(guard, "look", broken)
     monkeypatch.setattr(sweep, "ring", rings)
     with pytest.raises(RuntimeError, match="guard"):
         sweep.handler({}, None)
@@ -160,7 +161,8 @@ def test_mail_is_handed_in_over_http(tmp_path: Path, monkeypatch: pytest.MonkeyP
         id = json.loads(base64.b64decode(taken["body"]))["messages"][0]["id"]
         told = api.handler(request("GET", f"/v1/messages/{id}", authorization="Bearer right"), None)
         assert (told["statusCode"], told["headers"]["cache-control"]) == (200, "no-store")
-        assert json.loads(base64.b64decode(told["body"]))["state"] == "queued"
+        [message] = json.loads(base64.b64decode(told["body"]))["messages"]
+        assert (message["recipient"], message["status"]) == ("b@example.com", "queued")
 
 
 def test_strangers_need_a_key(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

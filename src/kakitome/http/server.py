@@ -97,6 +97,19 @@ async def serve(
     """
     app = build(instance)
     check_address(instance, host, app.state["edge"].keys)
+    await serve_app(instance, app, host, port, stop=stop, announce=announce)
+
+
+async def serve_app(
+    instance: Instance,
+    app: Litestar,
+    host: str,
+    port: int,
+    *,
+    stop: asyncio.Event | None = None,
+    announce: Announce = lambda _: None,
+) -> None:
+    """The same with an app of any kind, at an address that was checked."""
     with listening(host, port) as listener:
         server = _Server(app, announce=lambda: announce(name_of(listener)))
         worker = instance.worker()

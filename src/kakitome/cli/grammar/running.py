@@ -13,5 +13,8 @@ if TYPE_CHECKING:
 def running(commands: Family) -> None:
     serve = command(commands, "serve", "serve:serve", "API, pages and worker in one process")
     serve.add_argument("--address", metavar="HOST:PORT", help="default: [http] address, 127.0.0.1:8700")
-    command(commands, "worker", "serve:worker", "send what is due, until told to stop")
+    worker = command(commands, "worker", "serve:worker", "send what is due, until told to stop")
+    worker.add_argument(
+        "--http", metavar="HOST:PORT", help="be woken by posts (Elastic Beanstalk's worker environments)"
+    )
     command(commands, "simulator", "main:misplaced", "a mail provider on this machine, to try and to test against")
