@@ -13,6 +13,7 @@ from figure import Figure
 from kakitome.app import opened
 from kakitome.config import Config
 from kakitome.core.lifecycle import Cause
+from kakitome.ledgers.sqlite.ledger import SqliteLedger
 from kakitome.ports.records import Journal
 from stage import campaign, configuration, simulator, work
 
@@ -35,6 +36,7 @@ def measure(folder: Path) -> list[Figure]:
 async def _campaign(config: Config) -> tuple[int, int]:
     async with opened(config) as instance:
         await work(instance, await campaign(instance, ROWS))
+        assert isinstance(instance.ledger, SqliteLedger)
         return instance.ledger.commits, await _entries(instance.ledger.journal, Cause.CLAIMED)
 
 

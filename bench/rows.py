@@ -7,6 +7,7 @@ import hashlib
 from kakitome.core.ids import RunId
 from kakitome.core.policy import Kind, Policy
 from kakitome.ledgers.sqlite.ledger import SqliteLedger
+from kakitome.ports.ledger import Ledger
 from kakitome.ports.records import TemplateVersion
 from kakitome.ports.runs import ImportBatch, ImportRow
 
@@ -30,7 +31,7 @@ def batch(first: int, rows: int = CHUNK) -> ImportBatch:
     return ImportBatch(first_line=first, next_line=first + rows, rows=made, invalid=0)
 
 
-async def begin(ledger: SqliteLedger, name: str, template: TemplateVersion | None = None) -> RunId:
+async def begin(ledger: Ledger, name: str, template: TemplateVersion | None = None) -> RunId:
     """A campaign whose list is about to come in."""
     policy, pinned = Policy(kind=Kind.BULK), template.id if template else None
     run = await ledger.runs.open(name, "letters", policy, pinned, b"{}", None, NOW)
@@ -38,7 +39,7 @@ async def begin(ledger: SqliteLedger, name: str, template: TemplateVersion | Non
     return run.id
 
 
-async def end(ledger: SqliteLedger, run: RunId, name: str) -> None:
+async def end(ledger: Ledger, run: RunId, name: str) -> None:
     """The list is in; the campaign runs."""
     await ledger.runs.seal(run, name, NOW)
     await ledger.runs.move(run, "running", "bench", NOW)

@@ -112,8 +112,14 @@ def test_a_list_from_the_published_input_to_its_last_event(tmp_path: Path, keys:
     with _topics() as topics:
         events = f"http://127.0.0.1:{topics.server_port}/"
         with running("--accepted", str(accepted), "--events-url", events, "--no-authentication") as provider:
-            given = {"given__identities": "example.com", "sender": "News <news@example.com>"}
-            with deployed(tmp_path, ROOT / "src", settings=settings(provider), **given) as there:
+            stack = deployed(
+                tmp_path,
+                ROOT / "src",
+                settings=settings(provider),
+                given__identities="example.com",
+                sender="News <news@example.com>",
+            )
+            with stack as there:
                 topics.there = there
                 _put(there)
                 _sends_each_row(there, provider, tmp_path)

@@ -15,7 +15,7 @@ class Table(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 
 
 class LedgerTable(Table, frozen=True, kw_only=True):
-    """`folder` is for what a worker leaves on its machine. `feed`: who folds the stream of a table into its counters."""
+    """`folder` is for what a worker leaves on its machine; `feed`: who folds a table's stream into its counters."""
 
     url: str = "sqlite:///kakitome-data/ledger.db"
     folder: str | None = None

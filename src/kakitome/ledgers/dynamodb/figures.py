@@ -78,4 +78,3 @@ def _figures(documents: dict[Key, Cells]) -> Counter[Cell]:
             if (figure := counters.figure_of(key.sk, cell)) is not None:
                 found[figure] += n
     return found
-
