@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 import os
+import queue
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -113,6 +116,29 @@ def test_a_lost_reply_before_and_after(provider: Remote, url: str) -> None:
     sent = Client(url).send(stream="booking", to="other@example.com", subject="Booked", text="Your room is booked.")
     until(lambda: Client(url).status(sent.id).messages[0].state == "in_doubt")
     assert recipients(provider).count("other@example.com") == 1
+
+
+def test_both_hear_the_same_events(provider: Remote, url: str) -> None:
+    """What listens today goes on listening beside Kakitome: each event comes to both."""
+    told: queue.Queue[str] = queue.Queue()
+
+    class Listening(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+            told.put(json.loads(body["Message"])["eventType"])
+            self.send_response(200)
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Listening) as before:
+        threading.Thread(target=before.serve_forever, daemon=True).start()
+        provider.events_to(f"http://127.0.0.1:{before.server_port}/", f"{url}/events/ses")
+        sent = Client(url).send(stream="booking", to="guest@example.com", subject="Booked", text="Your room is booked.")
+        assert {told.get(timeout=PATIENCE) for _ in range(2)} == {"Send", "Delivery"}
+        before.shutdown()
+    until(lambda: Client(url).status(sent.id).messages[0].status == "delivered")
 
 
 def test_who_bounced_before_is_left_alone_after(provider: Remote, url: str) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from functools import cache
 from pathlib import Path
+from random import Random
 from tempfile import TemporaryDirectory
 
 import pytest
@@ -12,9 +13,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dynamo_costs import Used, mapped, single
+from dynamo_rig import REGION, SECRETS, emulated, fresh
+from dynamo_scale import Scale
 from kakitome.core.aws_forms import MAPPED
+from kakitome.hosts.clock import SystemClock
 from kakitome.ledgers.dynamodb import sizes
+from kakitome.ledgers.dynamodb.marshal import Key
 from kakitome.ledgers.dynamodb.squeeze import FIRST, loosened, squeezed
+from kakitome.ledgers.dynamodb.table import Put
 
 KEY = {"pk": {"S": "c1#0"}, "sk": {"S": "4000"}}
 KB = {"d": {"B": b"x" * 1024}}
@@ -23,13 +29,13 @@ KB = {"d": {"B": b"x" * 1024}}
 @cache
 def of_a_list() -> dict[str, Used]:
     with TemporaryDirectory() as folder:
-        return asyncio.run(mapped(Path(folder), 200))
+        return asyncio.run(mapped(Path(folder), 120))
 
 
 @cache
 def of_single_mails() -> dict[str, Used]:
     with TemporaryDirectory() as folder:
-        return asyncio.run(single(Path(folder), 20))
+        return asyncio.run(single(Path(folder), 10))
 
 
 def written(used: dict[str, Used]) -> float:
@@ -71,6 +77,27 @@ def test_the_emulator_says_the_same_of_writes() -> None:
     for name, one in (*of_a_list().items(), *of_single_mails().items()):
         accepted = one.units - one.refused
         assert sum(one.told.values()) == pytest.approx(accepted, rel=0.02), name
+
+
+def test_the_scale_counts_what_the_emulator_does_not_say() -> None:
+    """A refused write like a write, a transaction twice, each item of a batch, and one that is not there."""
+
+    async def play() -> None:
+        table, scale = fresh(), Scale(REGION, emulated(), SystemClock(), Random(1), keys=SECRETS)
+        await table.line.close()
+        table.line = scale
+        first, second = Key("c1#0", "1"), Key("c1#0", "2")
+        assert await table.put({**first._asdict(), "d": b"x" * 2000}, None, b"12345678") is None
+        assert (scale.written["table"], scale.refused) == (2, 0)
+        assert await table.put({**first._asdict(), "d": b"y"}, None, b"87654321") is not None
+        assert (scale.written["table"], scale.refused) == (4, 2)
+        await table.transact([Put({**second._asdict(), "d": b"z"}, None)], b"abcdefgh")
+        assert (scale.written["table"], scale.refused) == (6, 2)
+        assert len(await table.get_many([first, second, Key("c1#0", "3")])) == 2
+        assert scale.read == 3
+        await table.close()
+
+    asyncio.run(play())
 
 
 # ── The rules ───────────────────────────────────────────────────────────────────────────────────────────────────────
