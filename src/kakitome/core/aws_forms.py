@@ -57,7 +57,8 @@ MAPPED: Final = Units(sent=3.06, feed=0.35, told=2.45, reads=3.8, reads_told=0.2
 into the ledger with its claim. Measured, and rounded up: `make bench` and a test compare."""
 
 STARTED: Final = msgspec.structs.replace(MAPPED, taken_in=1.05, sent=3.35, reads=8.0)
-"""By `campaign start` and workers: rows are written first and claimed then, some by two loops, of which one is refused."""
+"""By `campaign start` and workers: rows are written first and claimed then, some by two loops at once, where one is
+refused."""
 
 
 class Setting(msgspec.Struct, frozen=True, kw_only=True):
