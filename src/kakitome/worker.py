@@ -201,7 +201,7 @@ class Worker:
             if now >= ringing + self._queue.idle:  # it costs what a worker's look costs
                 ringing = now
                 await _tried(ring(hands.ledger, self._queue, hands.clock), None)
-            await hands.clock.sleep(BEAT)
+            await hands.clock.sleep(max(BEAT, self._queue.idle))  # where a look costs money, sweeps are as rare
 
 
 async def _first(*waits: Coroutine[Any, Any, object]) -> None:

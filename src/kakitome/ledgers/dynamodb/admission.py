@@ -60,6 +60,7 @@ class Admission:
             elif new.run not in known:
                 answers.append(NotFound(f"There is no run {new.run}."))
             else:
+                await self._desk.cases.paced(known[new.run], {to.pace for to in new.messages})
                 answers.append(await self._take(new, now))
         return answers
 

@@ -61,6 +61,15 @@ class Cases:
                 return said
         raise LedgerUnavailable("Too many others change the same run at the same time.", "Ask again.")
 
+    async def paced(self, case: Case, paces: Collection[str]) -> None:
+        """Said before mail of these paces is there: whoever asks which there are looks for no others."""
+
+        def rule(_: Book, there: Case) -> None:
+            there.paces = tuple(sorted({*there.paces, *paces}))
+
+        if not set(paces) <= set(case.paces):
+            await self.change(case.book.run.id, rule)
+
     def laid_out(self, case: Case) -> Book:
         book, run = self._book(), case.book.run.id
         book.runs[run] = case.book

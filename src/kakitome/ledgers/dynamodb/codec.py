@@ -114,18 +114,21 @@ class StoredRun(msgspec.Struct, frozen=True):
     verdict: Verdict | None = None
     history: tuple[StoredEntry, ...] = ()
     told: dict[str, int] = {}
+    paces: tuple[str, ...] = ()
 
 
 @dataclass
 class Case:
     """A run with its imports, as they lay in the table. `bits` is None until the first row names them; `told` is how
-    many lines became no message, of imports that are closed: the book has counted them."""
+    many lines became no message, of imports that are closed: the book has counted them; `paces` are all that its rows
+    ever had."""
 
     book: RunBook
     imports: list[ImportBook] = field(default_factory=list)
     bits: int | None = None
     history: list[StoredEntry] = field(default_factory=list)
     told: dict[str, int] = field(default_factory=dict)
+    paces: tuple[str, ...] = ()
 
 
 @dataclass
@@ -282,6 +285,7 @@ def pack_run(case: Case) -> bytes:
             verdict=book.guard.verdict,
             history=tuple(case.history[-HISTORY:]),
             told=case.told,
+            paces=case.paces,
         )
     )
 
@@ -291,7 +295,7 @@ def unpack_run(body: bytes) -> Case:
     guard = GuardBook(s.since, s.sent_before, s.verdict)
     book = RunBook(s.run, s.expires, s.before_import, s.invalid, s.duplicate, s.already, guard)
     imports = [ImportBook(s.run.id, i.digest, i.next_line, i.sealed, i.expected) for i in s.imports]
-    return Case(book, imports, s.bits, list(s.history), dict(s.told))
+    return Case(book, imports, s.bits, list(s.history), dict(s.told), s.paces)
 
 
 def entry_of(e: Entry) -> StoredEntry:

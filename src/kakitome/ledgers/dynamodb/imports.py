@@ -46,6 +46,7 @@ class Imports:
                 there.book.already += verdicts.count(ALREADY)
                 there.book.invalid += batch.invalid
                 known.next_line = batch.next_line
+                there.paces = tuple(sorted({*there.paces, *(row.pace for row in batch.rows)}))
             return _answer(known)
 
         return await self._desk.cases.change(run, rule)
@@ -62,7 +63,9 @@ class Imports:
         todo = [(row, 0) for row in first.values()]
         while todo:
             ids = [keys.row_id(run, bits, row.hash, probe) for row, probe in todo]
-            await self._pages.announce(run, [(id, row.pace) for id, (row, _) in zip(ids, todo, strict=True)], now)
+            await self._pages.announce(
+                run, source.digest, [(id, row.pace) for id, (row, _) in zip(ids, todo, strict=True)], now
+            )
             items = [self._item(case, source, row, id, due, now) for id, (row, _) in zip(ids, todo, strict=True)]
             there = await self._desk.table.put_many([(item, None) for item in items], self._desk.token())
             told = {row.hash: _verdict(found, source, row) for (row, _), found in zip(todo, there, strict=True)}

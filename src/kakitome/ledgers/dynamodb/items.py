@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import msgspec
 
 from kakitome.core.ids import MessageId, RunId
-from kakitome.core.lifecycle import OPEN, State
+from kakitome.core.lifecycle import OPEN, Cause, State
 from kakitome.core.message import Entry
 from kakitome.ledgers.dynamodb import keys
 from kakitome.ledgers.dynamodb.codec import HISTORY, Shelved, entry_of, pack_message
@@ -29,6 +29,9 @@ LISTED: dict[State, str] = dict.fromkeys(OPEN, WAITING) | {
 }
 """States in which a message is in the open index, and in which part of it. A row enters it only when its first attempt
 has not settled it: until then its page knows it."""
+
+GIVEN_BACK = 16
+"""Attempts that never began and are kept all the same."""
 
 pack = msgspec.msgpack.Encoder().encode
 
@@ -72,6 +75,7 @@ def message_item(there: Shelved, told: Sequence[Entry]) -> Item:
     """The message as it shall lie there, with the entries of this change at the end of its history."""
     m = there.message
     there.history += [entry_of(entry) for entry in told]
+    _forget_what_never_began(m)
     pk, sk = keys.message(m.id)
     item: Item = {"pk": pk, "sk": sk, "d": pack_message(there), "s": m.state.word, "e": m.expires}
     item["j"] = min(len(told), HISTORY) or None
@@ -81,11 +85,24 @@ def message_item(there: Shelved, told: Sequence[Entry]) -> Item:
     return item
 
 
+def _forget_what_never_began(m: Message) -> None:
+    """A mail that missed its slot again and again must not become too large: of its claims that were given back before
+    the write, the newest remain."""
+    back = [fence for fence, attempt in m.tries.items() if attempt.cause is Cause.RELEASED and fence < m.fence]
+    for fence in back[:-GIVEN_BACK]:
+        del m.tries[fence]
+
+
 def is_on_its_page(m: Message) -> bool:
     """A row before and during its first attempt."""
     return keys.is_row(m.id) and (
         (m.state is State.QUEUED and m.fence == 0) or (m.state is State.SENDING and m.fence == 1)
     )
+
+
+def may_be_on_its_page(item: Item) -> bool:
+    """The same, by what the item shows without being unpacked."""
+    return item["s"] in (State.QUEUED.word, State.SENDING.word) and "o" not in item
 
 
 def told_of(journal: Sequence[Entry], id: MessageId) -> list[Entry]:

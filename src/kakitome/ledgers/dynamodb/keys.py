@@ -119,7 +119,7 @@ def note(run: RunId, page: int) -> Key:
 
 
 def named_note(run: RunId, token: bytes) -> Key:
-    return Key(notes(run), f"b{token.hex()}")
+    return Key(notes(run), f"n{token.hex()}")
 
 
 def told_lines(run: RunId, digest: str) -> str:

@@ -10,7 +10,6 @@ import msgspec
 from kakitome.core.alert import GaveUp, RunSeen
 from kakitome.core.ids import RunId
 from kakitome.core.lifecycle import State
-from kakitome.core.message import Run
 from kakitome.ledgers.dynamodb import counters
 from kakitome.ledgers.dynamodb.codec import Case
 from kakitome.ledgers.dynamodb.counters import state_cell
@@ -54,8 +53,8 @@ class DynamoLookout:
     async def look(self, now: int) -> Sight:
         cases = sorted(await self._desk.cases.all(), key=lambda case: case.book.run.id)
         _, cursor = await self._cursor()
-        running = [case.book.run for case in cases if case.book.run.state == "running"]
-        seen = [await self._seen(run, cursor, now) for run in running]
+        running = [case for case in cases if case.book.run.state == "running"]
+        seen = [await self._seen(case, cursor, now) for case in running]
         beats = [worker.heartbeat for worker in await all_workers(self._desk)]
         return Sight(
             runs=tuple(run for run in seen if run.oldest is not None),
@@ -64,11 +63,11 @@ class DynamoLookout:
             last_beat=max(beats, default=None),
         )
 
-    async def _seen(self, run: Run, cursor: Cursor, now: int) -> RunSeen:
+    async def _seen(self, case: Case, cursor: Cursor, now: int) -> RunSeen:
         """Where more is open than a look takes in, what was tried before counts only among what is due first."""
+        run = case.book.run
         found = await _some(self._open.listed(run.id))
-        if run.campaign:
-            found += await _some(self._open.first_timers(run, now))
+        found += await _some(self._open.first_timers(case, now))
         return run_seen(run, found, now, cursor.went.get(run.id), cursor.begun.get(run.id))
 
     async def _gave_up(self, cases: Sequence[Case]) -> list[GaveUp]:
@@ -92,7 +91,7 @@ class DynamoLookout:
         for run in runs:
             n = 0
             if run in cases:
-                async for messages in self._open.messages(cases[run].book.run, now):
+                async for messages in self._open.messages(cases[run], now):
                     n += waiting(messages, now)
             found[run] = Count(n, counted[run].get(state_cell(State.SENT), 0))
         return found

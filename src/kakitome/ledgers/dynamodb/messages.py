@@ -38,7 +38,7 @@ class DynamoMessages:
 
     async def due(self, run: RunId, n: int, now: int, pace: str = "") -> list[MessageId]:
         case = (await self._desk.cases.of([run])).get(run)
-        return [] if case is None else await self._open.due(case.book.run, n, now, pace)
+        return [] if case is None else await self._open.due(case, n, now, pace)
 
     async def claim(self, ids: Sequence[MessageId], worker: str, lane: str, lease: int, now: int) -> list[Claimed]:
         await self._pages.claimed(ids, worker, lease, now)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Collection, Iterable
 
 from kakitome.core.ids import MessageId, RunId
 from kakitome.core.lifecycle import State
 from kakitome.core.message import Run
 from kakitome.ledgers.dynamodb import keys
+from kakitome.ledgers.dynamodb.codec import Case
 from kakitome.ledgers.dynamodb.desk import Desk
 from kakitome.ledgers.dynamodb.items import WAITING, message_id, open_part
 from kakitome.ledgers.dynamodb.marshal import Item
@@ -46,32 +47,39 @@ class Open:
                 return
             after = str(found[-1]["w"])
 
-    async def messages(self, run: Run, now: int, until: int | None = None) -> AsyncIterator[list[Message]]:
+    async def messages(self, case: Case, now: int, until: int | None = None) -> AsyncIterator[list[Message]]:
         """Everything of the run that is open, some at a time: by due from the index, then page by page."""
-        async for found in self.listed(run.id, until):
+        async for found in self.listed(case.book.run.id, until):
             yield found
-        if run.campaign:
-            async for found in self.first_timers(run, now):
+        async for found in self.first_timers(case, now):
+            yield found
+
+    async def first_timers(self, case: Case, now: int) -> AsyncIterator[list[Message]]:
+        """The rows before or in their first attempt, page by page."""
+        if case.book.run.campaign:
+            async for found in self._pages.first_timers(case, now):
                 yield found
 
-    def first_timers(self, run: Run, now: int) -> AsyncIterator[list[Message]]:
-        """The rows before or in their first attempt, page by page."""
-        return self._pages.first_timers(run.id, now)
-
-    async def queued(self, run: Run, now: int, pace: str | None = None) -> AsyncIterator[list[Message]]:
-        """What may be claimed now; None: of any pace."""
+    async def queued(
+        self, case: Case, now: int, paces: Collection[str] | None = None, until: int | None = None
+    ) -> AsyncIterator[list[Message]]:
+        """What waits, and is due up to `until` (None: whenever it is due); of these paces, or of any."""
 
         def is_wanted(m: Message) -> bool:
-            return m.state is State.QUEUED and m.due <= now and pace in (None, m.pace)
+            is_due = until is None or m.due <= until
+            return m.state is State.QUEUED and is_due and (paces is None or m.pace in paces)
 
-        async for found in self.messages(run, now, until=now):
+        async for found in self.listed(case.book.run.id, until):
             yield list(filter(is_wanted, found))
+        if case.book.run.campaign:
+            async for found in self._pages.waiting(case, now, paces):
+                yield list(filter(is_wanted, found))
 
-    async def due(self, run: Run, n: int, now: int, pace: str) -> list[MessageId]:
+    async def due(self, case: Case, n: int, now: int, pace: str) -> list[MessageId]:
         """See `ports.messages.Messages.due`. Of a list of several pages the order is that of the pages."""
         wanted: list[Message] = []
         if n > 0:
-            async for found in self.queued(run, now, pace):
+            async for found in self.queued(case, now, {pace}, until=now):
                 wanted += found
                 if len(wanted) >= n:
                     break

@@ -9,27 +9,32 @@ sweeper reads notes, not rows.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Iterable, Sequence
+from hashlib import blake2b
 
 import msgspec
 
 from kakitome.core.errors import LedgerUnavailable
 from kakitome.core.ids import MessageId, RunId
+from kakitome.core.lifecycle import State
 from kakitome.ledgers.dynamodb import keys
-from kakitome.ledgers.dynamodb.codec import unpack_message
+from kakitome.ledgers.dynamodb.codec import Case, unpack_message
 from kakitome.ledgers.dynamodb.desk import TRIES, Desk
-from kakitome.ledgers.dynamodb.items import body_item, image_of, is_on_its_page
-from kakitome.ledgers.dynamodb.marshal import key_of
+from kakitome.ledgers.dynamodb.items import body_item, bytes_of, image_of, is_on_its_page, may_be_on_its_page
+from kakitome.ledgers.dynamodb.marshal import Item, key_of
 from kakitome.ledgers.memory.book import Message
 
 HELD = 15 * 60_000
 """Milliseconds for which whoever has announced rows may put them onto a page."""
 RENEWED = 5 * 60_000
+FEW = 4
+"""Notes that a look for work reads first."""
+_STRIDE = 0x9E3779B1
 
 
 class Note(msgspec.Struct, frozen=True, array_like=True):
-    """Of a page, or of the rows `ids`. `paces` are those of its rows; `lease` is when the last claim on it ends,
-    `workers` are whose claims."""
+    """Of a page, or of the rows `ids`. `paces` are those of its rows that may wait; `lease` is when the last claim on
+    it ends, `workers` are whose claims; `source` is the list that was the last to put rows there."""
 
     page: int
     held: int
@@ -37,6 +42,7 @@ class Note(msgspec.Struct, frozen=True, array_like=True):
     workers: frozenset[str] = frozenset()
     paces: frozenset[str] = frozenset()
     ids: tuple[int, ...] = ()
+    source: str = ""
 
 
 Rule = Callable[[Note | None], Note | None]
@@ -50,39 +56,45 @@ class Pages:
     def __init__(self, desk: Desk) -> None:
         self._desk = desk
         self._announced: dict[tuple[RunId, int], Note] = {}
+        self._looks = 0
 
     async def notes(self, run: RunId) -> list[Note]:
         """As they are now."""
         return [_unpack(image_of(item).body) for item in await self._desk.table.query(keys.notes(run))]
 
-    async def announce(self, run: RunId, rows: Iterable[tuple[MessageId, str]], now: int) -> None:
-        """Rows, given with their paces, will be put onto their pages within `HELD`."""
+    async def announce(self, run: RunId, digest: str, rows: Iterable[tuple[MessageId, str]], now: int) -> None:
+        """Rows of a list, given with their paces, will be put onto their pages within `HELD`."""
         paces: dict[int, set[str]] = {}
         for id, pace in rows:
             paces.setdefault(keys.page_of(id), set()).add(pace)
         for page, names in paces.items():
             known = self._announced.get((run, page))
-            if known is None or known.held < now + HELD - RENEWED or not names <= known.paces:
-                self._announced[run, page] = await self._announce(run, page, names, now)
+            is_fresh = known is not None and known.held >= now + HELD - RENEWED and known.source == short(digest)
+            if known is None or not is_fresh or not names <= known.paces:
+                self._announced[run, page] = await self._announce(run, page, digest, names, now)
 
-    async def name(self, run: RunId, rows: Sequence[tuple[MessageId, str]], now: int, worker: str, lease: int) -> None:
-        """These rows, given with their paces, will be put there within `HELD`, or claimed: by `worker` until `lease`
-        ("" and 0: by nobody)."""
+    async def name(
+        self, run: RunId, digest: str, rows: Sequence[tuple[MessageId, str]], now: int, worker: str, lease: int
+    ) -> None:
+        """These rows of a list, given with their paces, will be put there within `HELD`; `worker` has claimed them
+        until `lease` ("" and 0: nobody has). Without a list: they are there, and about to be claimed."""
         note = Note(
             page=-1,
-            held=now + HELD,
+            held=now + HELD if digest else 0,
             lease=lease,
             workers=frozenset([worker] if worker else ()),
             paces=frozenset(pace for _, pace in rows),
             ids=tuple(id for id, _ in rows),
+            source=short(digest) if digest else "",
         )
         token = self._desk.token()
         await self._desk.table.put(body_item(keys.named_note(run, token), _pack(note)), None, token)
 
-    async def _announce(self, run: RunId, page: int, paces: set[str], now: int) -> Note:
+    async def _announce(self, run: RunId, page: int, digest: str, paces: set[str], now: int) -> Note:
         def rule(note: Note | None) -> Note:
-            note = note or Note(page, 0)
-            return msgspec.structs.replace(note, held=max(note.held, now + HELD), paces=note.paces | paces)
+            note, source = note or Note(page, 0), short(digest)
+            held = max(note.held, now + HELD)
+            return msgspec.structs.replace(note, held=held, paces=note.paces | paces, source=source)
 
         changed = await self._change(run, page, rule)
         assert changed is not None
@@ -105,7 +117,7 @@ class Pages:
             if await self._change(run, page, rule) is None:
                 without.setdefault(run, []).extend(there)
         for run, named in without.items():
-            await self.name(run, [(id, "") for id in named], now, worker, lease)
+            await self.name(run, "", [(id, "") for id in named], now, worker, lease)
 
     async def _change(self, run: RunId, page: int, rule: Rule) -> Note | None:
         table, key = self._desk.table, keys.note(run, page)
@@ -124,32 +136,89 @@ class Pages:
 
     # ── Rows ────────────────────────────────────────────────────────────────────────────────────────────────────────
 
-    async def rows(self, run: RunId, page: int, strong: bool = True) -> list[Message]:
-        """All rows of a page, by id."""
-        items = await self._desk.table.query(keys.page_key(run, page), strong=strong)
-        self._desk.remember(items)
-        return [unpack_message(image_of(item).body).message for item in items]
-
     async def behind(self, run: RunId, note: Note) -> list[Message]:
-        """The rows that a note is about, by id."""
-        if not note.ids:
-            return await self.rows(run, note.page)
-        shelves = await self._desk.shelves([MessageId(id) for id in note.ids])
-        return [shelves[id].message for id in sorted(shelves)]
+        """The rows that a note is about and that are before or in their first attempt, by id."""
+        if note.ids:
+            shelves = await self._desk.shelves([MessageId(id) for id in note.ids])
+            return [m for m in (shelves[id].message for id in sorted(shelves)) if is_on_its_page(m)]
+        items = await self._desk.table.query(keys.page_key(run, note.page))
+        there = [item for item in items if may_be_on_its_page(item)]
+        self._desk.remember(there)
+        return [unpack_message(bytes_of(item)).message for item in there]
 
-    async def first_timers(self, run: RunId, now: int) -> AsyncIterator[list[Message]]:
+    async def first_timers(self, case: Case, now: int) -> AsyncIterator[list[Message]]:
         """Note by note, the rows before or in their first attempt. A note behind which there is none is thrown away."""
+        run, seen = case.book.run.id, set[MessageId]()
         for item in await self._desk.table.query(keys.notes(run)):
-            image = image_of(item)
-            note = _unpack(image.body)
-            found = [m for m in await self.behind(run, note) if is_on_its_page(m)]
-            if not found and note.held < now:
-                await self._desk.table.delete(key_of(item), image.revision, self._desk.token())
-            yield found
+            note = _unpack(bytes_of(item))
+            found = await self.behind(run, note)
+            if not found and _is_over(case, note, now):
+                await self._desk.table.delete(key_of(item), image_of(item).revision, self._desk.token())
+            yield _once(found, seen)
 
-    async def any_left(self, run: RunId, now: int) -> bool:
-        """Whether a row of the campaign is before or in its first attempt."""
-        async for found in self.first_timers(run, now):
-            if found:
-                return True
-        return False
+    async def waiting(self, case: Case, now: int, paces: Collection[str] | None = None) -> AsyncIterator[list[Message]]:
+        """Note by note, the rows that nobody has claimed yet; None: of any pace. Each look begins at another page, so
+        that those who look at the same time do not want the same rows. A note loses the paces of which nothing waits
+        any more: what was claimed and what went are not looked at again."""
+        run, seen = case.book.run.id, set[MessageId]()
+        self._looks += 1
+        start = f"{self._looks * _STRIDE % (1 << (case.bits or 0)):04x}"
+        for since, until in ((start, None), (None, start)):
+            async for item in self._some_notes(run, since, until):
+                note = _unpack(bytes_of(item))
+                if note.paces if paces is None else not note.paces.isdisjoint(paces):
+                    queued = [m for m in await self.behind(run, note) if m.state is State.QUEUED]
+                    await self._keep(case, item, note, frozenset(m.pace for m in queued), now)
+                    yield _once(queued, seen)
+
+    async def claims_over(self, case: Case, silent: Collection[str], now: int) -> AsyncIterator[list[Message]]:
+        """Rows behind notes whose last lease is over, or that a silent worker has claimed. A note forgets claims of
+        which nothing is left."""
+        for item in await self._desk.table.query(keys.notes(case.book.run.id)):
+            note = _unpack(bytes_of(item))
+            if note.lease and (note.lease <= now or not note.workers.isdisjoint(silent)):
+                found = await self.behind(case.book.run.id, note)
+                await self._forget(case, item, note, found, now)
+                yield found
+
+    async def _forget(self, case: Case, item: Item, note: Note, found: Sequence[Message], now: int) -> None:
+        table, revision = self._desk.table, image_of(item).revision
+        if not found and _is_over(case, note, now):
+            await table.delete(key_of(item), revision, self._desk.token())
+        elif note.lease <= now and all(m.state is State.QUEUED for m in found):
+            changed = _pack(msgspec.structs.replace(note, lease=0, workers=frozenset()))
+            await table.put(body_item(key_of(item), changed), revision, self._desk.token())
+
+    async def _some_notes(self, run: RunId, since: str | None, until: str | None) -> AsyncIterator[Item]:
+        """A few at a time: mostly the first one has enough."""
+        some = FEW
+        while True:
+            found = await self._desk.table.query(keys.notes(run), since=since, until=until, limit=some)
+            for item in found:
+                if until is None or str(item["sk"]) < until:
+                    yield item
+            if len(found) < some:
+                return
+            since, some = str(found[-1]["sk"]) + "\0", some * 4
+
+    async def _keep(self, case: Case, item: Item, note: Note, paces: frozenset[str], now: int) -> None:
+        """Only where nobody puts rows there any more; whoever is slower than another changes nothing."""
+        if paces != note.paces and _is_over(case, note, now):
+            changed = body_item(key_of(item), _pack(msgspec.structs.replace(note, paces=paces)))
+            await self._desk.table.put(changed, image_of(item).revision, self._desk.token())
+
+
+def _once(found: Iterable[Message], seen: set[MessageId]) -> list[Message]:
+    """Several notes may name one row: whoever brought it did so again."""
+    new = [m for m in found if m.id not in seen]
+    seen.update(m.id for m in new)
+    return new
+
+
+def _is_over(case: Case, note: Note, now: int) -> bool:
+    """Whether nobody puts rows behind this note any more."""
+    return note.held < now or any(source.sealed and short(source.digest) == note.source for source in case.imports)
+
+
+def short(digest: str) -> str:
+    return blake2b(digest.encode(), digest_size=6).hexdigest()

@@ -131,12 +131,12 @@ class DynamoReads:
     async def _by_state(self, states: Sequence[State], run: RunId | None) -> set[MessageId]:
         cases = await self._desk.cases.all() if run is None else (await self._desk.cases.of([run])).values()
         ids: set[MessageId] = set()
-        for one in (case.book.run for case in cases):
+        for case in cases:
             for part in {LISTED[state] for state in states}:
-                async for entries in self._open.entries(one.id, part=part):
+                async for entries in self._open.entries(case.book.run.id, part=part):
                     ids |= {message_id(entry) for entry in entries}
-                if part == WAITING and one.campaign:
-                    async for messages in self._open.first_timers(one, 0):
+                if part == WAITING:
+                    async for messages in self._open.first_timers(case, 0):
                         ids |= {m.id for m in messages}
         return ids
 

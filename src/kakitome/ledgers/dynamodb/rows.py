@@ -53,6 +53,7 @@ class DynamoRows:
     ) -> Taken:
         case = await self._desk.cases.get(run)
         source = open_import(self._desk.cases.laid_out(case), run, digest)
+        await self._desk.cases.paced(case, {row.pace for row in rows})
         first: dict[int, ImportRow] = {}
         for row in sorted(rows, key=lambda row: row.line):
             first.setdefault(row.hash, row)
@@ -77,7 +78,7 @@ class DynamoRows:
             if not todo:
                 return said
             worker, lease = (claim.worker, claim.lease) if claim else ("", 0)
-            await self._pages.name(run, [(id, row.pace) for row, id in todo], now, worker, lease)
+            await self._pages.name(run, source.digest, [(id, row.pace) for row, id in todo], now, worker, lease)
             made = [self._made(case, source, row, id, claim, due, now) for row, id in todo]
             there = await self._desk.table.put_many([(item, None) for item, _ in made], self._desk.token())
             behind: list[tuple[ImportRow, MessageId]] = []

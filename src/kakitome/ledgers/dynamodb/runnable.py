@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from kakitome.core.ids import RunId
-from kakitome.core.lifecycle import State
 from kakitome.core.message import Run
 from kakitome.core.policy import Kind
 from kakitome.ledgers.dynamodb import keys
+from kakitome.ledgers.dynamodb.codec import Case
 from kakitome.ledgers.dynamodb.desk import Desk
 from kakitome.ledgers.dynamodb.open import Open
+from kakitome.ledgers.memory.book import Message
 
 
 class DynamoRunnable:
@@ -18,25 +19,35 @@ class DynamoRunnable:
         self._desk = desk
         self._open = open
 
-    async def _running(self) -> list[Run]:
-        runs = [case.book.run for case in await self._desk.cases.all() if case.book.run.state == "running"]
-        return sorted(runs, key=lambda run: (run.policy.kind is not Kind.TRANSACTIONAL, run.created, run.id))
+    async def _running(self) -> list[Case]:
+        cases = [case for case in await self._desk.cases.all() if case.book.run.state == "running"]
+        return sorted(cases, key=lambda case: _turn(case.book.run))
 
     async def runnable(self, now: int) -> Sequence[Run]:
-        return [run for run in await self._running() if await self._open.first(self._open.queued(run, now), _any)]
+        return [case.book.run for case in await self._running() if await self._first(case, now) is not None]
+
+    async def _first(self, case: Case, now: int) -> Message | None:
+        return await self._open.first(self._open.queued(case, now, until=now), lambda _: True)
 
     async def paces(self, run: RunId, now: int) -> Sequence[str]:
+        """Each pace that the list has ever had is looked for by itself, until the first of it is found."""
         case = await self._desk.cases.get(run)
+        wanted = set(case.paces)
         found: set[str] = set()
-        async for messages in self._open.queued(case.book.run, now):
+        async for messages in self._open.queued(case, now, until=now):
             found |= {m.pace for m in messages}
+            if found and found >= wanted:
+                break
         return sorted(found)
 
     async def next_due(self, now: int) -> int | None:
+        """Of a list by the first of its pages on which something waits: its rows were due together."""
         dues = []
-        for run in await self._running():
-            async for messages in self._open.messages(run, now):
-                dues += [m.due for m in messages if m.state is State.QUEUED]
+        for case in await self._running():
+            async for messages in self._open.queued(case, now):
+                dues += [m.due for m in messages]
+                if messages and keys.is_row(messages[0].id) and messages[0].fence == 0:
+                    break
         return min(dues, default=None)
 
     async def present(self, run: RunId, hashes: Sequence[int]) -> set[int]:
@@ -54,5 +65,5 @@ class DynamoRunnable:
         return there
 
 
-def _any(_: object) -> bool:
-    return True
+def _turn(run: Run) -> tuple[bool, int, int]:
+    return run.policy.kind is not Kind.TRANSACTIONAL, run.created, run.id

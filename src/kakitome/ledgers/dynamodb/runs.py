@@ -111,7 +111,7 @@ class DynamoRuns:
     async def move(self, run: RunId, to: str, who: str, now: int) -> Run:
         case = await self._desk.cases.get(run)
         known = case.book.run
-        if to == "done" and known.campaign and await self._is_open(known, now):
+        if to == "done" and known.campaign and await self._is_open(case, now):
             raise StateError(f"The campaign {known.name!r} still has open messages; it is not done.")
         sent = await self._sent(run) if to == "running" else 0
         if to == "running" and is_held(case):
@@ -126,13 +126,13 @@ class DynamoRuns:
 
         moved = await self._desk.cases.change(run, rule)
         if to == "cancelled":
-            await self.withdraw(moved, who, now)
+            await self._withdraw(case, who, now)
         return moved
 
-    async def _is_open(self, run: Run, now: int) -> bool:
-        return await self._open.first(self._open.messages(run, now), lambda m: m.state in OPEN) is not None
+    async def _is_open(self, case: Case, now: int) -> bool:
+        return await self._open.first(self._open.messages(case, now), lambda m: m.state in OPEN) is not None
 
-    async def withdraw(self, run: Run, who: str, now: int) -> None:
+    async def _withdraw(self, case: Case, who: str, now: int) -> None:
         """Everything open of a cancelled campaign. Whoever is cut off in the middle leaves the rest to the sweeper."""
 
         def rule(book: Book, id: int) -> None:
@@ -141,7 +141,7 @@ class DynamoRuns:
                 message.withdrawn_by = who
                 book.change(message, Cause.CANCELLED, now)
 
-        async for found in self._open.messages(run, now):
+        async for found in self._open.messages(case, now):
             await self._desk.each([m.id for m in found if m.withdrawn_by is None], rule)
 
     async def find(self, name: str) -> Run | None:

@@ -7,12 +7,12 @@ from collections.abc import AsyncIterator, Sequence
 from kakitome.core.evidence import LaneRecord
 from kakitome.core.ids import MessageId
 from kakitome.core.lifecycle import State
-from kakitome.core.message import Run
 from kakitome.core.policy import Horizons
+from kakitome.ledgers.dynamodb.codec import Case
 from kakitome.ledgers.dynamodb.desk import Desk, at_once
 from kakitome.ledgers.dynamodb.items import message_id
 from kakitome.ledgers.dynamodb.lanes import LaneRecords
-from kakitome.ledgers.dynamodb.open import Open, live
+from kakitome.ledgers.dynamodb.open import Open
 from kakitome.ledgers.dynamodb.pages import Pages
 from kakitome.ledgers.dynamodb.workers import all_workers
 from kakitome.ledgers.memory.book import Book, Message
@@ -28,8 +28,9 @@ class DynamoSweeps:
         self._open = open
         self._records = records
 
-    async def _runs(self) -> list[Run]:
-        return live([case.book.run for case in await self._desk.cases.all()])
+    async def _live(self) -> list[Case]:
+        """A campaign that is done has nothing open."""
+        return [case for case in await self._desk.cases.all() if case.book.run.state != "done"]
 
     async def expire(self, n: int, now: int) -> int:
         def rule(book: Book, _: MessageId) -> int:
@@ -51,7 +52,7 @@ class DynamoSweeps:
             async for entries in self._open.entries(run.id):
                 yield [message_id(entry) for entry in entries if isinstance(e := entry.get("e"), int) and e <= now]
             if case.book.expires is not None and case.book.expires <= now:
-                async for found in self._pages.first_timers(run.id, now):
+                async for found in self._pages.first_timers(case, now):
                     yield [m.id for m in found if m.state is State.QUEUED]
 
     async def lease_over(self, n: int, now: int) -> int:
@@ -73,12 +74,12 @@ class DynamoSweeps:
         self, workers: dict[str, WorkerRecord], silent: set[str], now: int
     ) -> AsyncIterator[list[MessageId]]:
         """Claims that may be over, by their lease or by their worker's silence."""
-        for run in await self._runs():
-            async for found in self._open.listed(run.id, until=now):
+        for case in await self._live():
+            async for found in self._open.listed(case.book.run.id, until=now):
                 yield _sending(found)
-            for note in await self._pages.notes(run.id) if run.campaign else ():
-                if note.lease and (note.lease <= now or note.workers & silent):
-                    yield _sending(await self._pages.behind(run.id, note))
+            if case.book.run.campaign:
+                async for found in self._pages.claims_over(case, silent, now):
+                    yield _sending(found)
 
     async def doubts(self, n: int, now: int) -> list[Doubt]:
         book = self._desk.book()
