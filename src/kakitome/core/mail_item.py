@@ -13,7 +13,7 @@ _ELEMENTS: Final = (
     "html|head|body|title|style|meta|link|p|br|hr|div|span|a|b|i|u|em|strong|small|font|center|img|table|thead|tbody|"
     "tr|td|th|ul|ol|li|dl|dt|dd|h[1-6]|pre|blockquote|section|article|header|footer|main"
 )
-_MARKUP: Final = re.compile(rf"<(?:!doctype\s+html|/?(?:{_ELEMENTS})(?:\s[^<>]*)?/?)>", re.IGNORECASE)
+_MARKUP: Final = re.compile(rf"<(?:!doctype\s+html|/?(?:{_ELEMENTS})(?:\s[^<>]*=[^<>]*)?\s*/?)>", re.IGNORECASE)
 
 
 def is_html(body: str) -> bool:
