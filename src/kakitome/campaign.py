@@ -160,11 +160,12 @@ def import_row(row: Row, key: bytes, paces: Paces) -> ImportRow:
     return ImportRow(row.line, to.given, address_hash(key, canonical(to)), variables, paces.of(to))
 
 
-async def take_in(reader: ListReader, run: Run, due: int, office: Office) -> Run:
-    """Import the list. An interrupted import of the same list goes on where it stopped and counts nothing twice."""
+async def take_in(reader: ListReader, run: Run, due: int, office: Office, about: int = 0) -> Run:
+    """Import the list, which has `about` so many rows. An interrupted import of the same list goes on where it stopped
+    and counts nothing twice."""
     ledger, now = office.ledger, office.clock.now
     key = await ledger.reads.hash_key()
-    known = await ledger.runs.begin_import(run.id, reader.digest, now())
+    known = await ledger.runs.begin_import(run.id, reader.digest, now(), about)
     if known.sealed:
         return next(r for r in await ledger.runs.list() if r.id == run.id)
     rows, first = 0, known.next_line

@@ -81,7 +81,7 @@ async def _prepared(instance: Instance, args: Namespace, out: Out, interruption:
     out.note(f"{facts}{number(plan.duplicate)} duplicate, {number(plan.invalid)} invalid.")
     heard()
     run = run or await open_run(name, args.stream, policy, version, _pinned(reader, path), instance.office())
-    run = await _imported(instance, reader, run, args, heard)
+    run = await _imported(instance, reader, run, args, plan.rows, heard)
     run = await ledger.runs.move(run.id, "running", session.who(args), instance.clock.now())
     await instance.queue.ring(policy.kind.value)
     return run
@@ -92,7 +92,9 @@ def _pinned(reader: ListFile, rejects: Path) -> dict[str, str]:
     return {"list": reader.path, "digest": reader.digest, "rejects": str(rejects), **version}
 
 
-async def _imported(instance: Instance, reader: ListFile, run: Run, args: Namespace, heard: Callable[[], None]) -> Run:
+async def _imported(
+    instance: Instance, reader: ListFile, run: Run, args: Namespace, about: int, heard: Callable[[], None]
+) -> Run:
     due = round(args.send_at.timestamp() * 1000) if args.send_at else instance.clock.now()
     with Reading("Taking the list in") as reading:
 
@@ -100,7 +102,7 @@ async def _imported(instance: Instance, reader: ListFile, run: Run, args: Namesp
             reading.rows(rows)
             heard()
 
-        return await take_in(reader, run, due, instance.office(progress))
+        return await take_in(reader, run, due, instance.office(progress), about)
 
 
 async def _work(instance: Instance, run: Run, args: Namespace, out: Out, interruption: Interruption) -> Run:

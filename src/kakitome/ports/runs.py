@@ -61,8 +61,9 @@ class Runs(Protocol):
         """The campaign of this name, made (as `importing`) if there is none. An existing one is answered as it is."""
         ...
 
-    async def begin_import(self, run: RunId, digest: str, now: int) -> Import:
-        """Begin, or go on with, the import of a list. The campaign is `importing` until the import is sealed.
+    async def begin_import(self, run: RunId, digest: str, now: int, rows: int = 0) -> Import:
+        """Begin, or go on with, the import of a list. The campaign is `importing` until the import is sealed. `rows` is
+        about how many there are, for a ledger that wants to make room (0: nobody knows).
 
         `StateError` if the campaign is cancelled. A sealed import of the same digest is answered as it is and changes
         nothing. `StateError` if the campaign is importing another list, or if rows are expected (`Rows`).

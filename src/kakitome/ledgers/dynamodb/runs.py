@@ -97,10 +97,14 @@ class DynamoRuns:
             if there is None:
                 return number
 
-    async def begin_import(self, run: RunId, digest: str, now: int) -> Import:
-        return await self._desk.cases.change(
-            run, lambda book, _: at_once(MemoryRuns(book).begin_import(run, digest, now))
-        )
+    async def begin_import(self, run: RunId, digest: str, now: int, rows: int = 0) -> Import:
+        def rule(book: Book, case: Case) -> Import:
+            begun = at_once(MemoryRuns(book).begin_import(run, digest, now))
+            if case.bits is None and rows:
+                case.bits = keys.page_bits(rows)
+            return begun
+
+        return await self._desk.cases.change(run, rule)
 
     async def append(self, run: RunId, digest: str, batch: ImportBatch, due: int, now: int) -> Import:
         return await self._imports.append(run, digest, batch, due, now)

@@ -53,7 +53,7 @@ class MemoryRuns:
         self._book.enter(now, "campaign_opened", run=run.id, name=name, stream=stream, template=template)
         return run
 
-    async def begin_import(self, run: RunId, digest: str, now: int) -> Import:
+    async def begin_import(self, run: RunId, digest: str, now: int, rows: int = 0) -> Import:
         book = self._book.run(run)
         known = known_import(self._book, run, digest)
         if known is not None and known.is_expected:

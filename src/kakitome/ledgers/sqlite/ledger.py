@@ -103,7 +103,7 @@ class _Runs(_Part):
             lambda db: runs.open_campaign(db, name, stream, policy, template, pinned, expires, now)
         )
 
-    async def begin_import(self, run: RunId, digest: str, now: int) -> Import:
+    async def begin_import(self, run: RunId, digest: str, now: int, rows: int = 0) -> Import:
         return await self._write(lambda db: runs.begin_import(db, run, digest, now))
 
     async def append(self, run: RunId, digest: str, batch: ImportBatch, due: int, now: int) -> Import:
