@@ -148,36 +148,33 @@ _runs = msgspec.msgpack.Decoder(StoredRun).decode
 
 def pack_message(there: Shelved) -> bytes:
     m = there.message
-    return squeezed(
-        _pack(
-            StoredMessage(
-                id=m.id,
-                run=m.run,
-                address=m.address,
-                hash=m.hash,
-                due=m.due,
-                state=m.state,
-                expires=m.expires,
-                submission=m.submission,
-                digest=m.source.digest if m.source else None,
-                line=m.line,
-                variables=m.variables,
-                pace=m.pace,
-                fence=m.fence,
-                attempts=m.attempts,
-                worker=m.worker,
-                lease=m.lease,
-                first_claimed=m.first_claimed,
-                doubt_since=m.doubt_since,
-                resends=m.resends,
-                withdrawn_by=m.withdrawn_by,
-                copies_possible=m.copies_possible,
-                tries=tuple(_stored_attempt(a) for a in m.tries.values()),
-                events=tuple(stored_event(e, there.raws.get(e.event.key)) for e in there.events),
-                history=tuple(there.history[-HISTORY:]),
-            )
-        )
+    stored = StoredMessage(
+        id=m.id,
+        run=m.run,
+        address=m.address,
+        hash=m.hash,
+        due=m.due,
+        state=m.state,
+        expires=m.expires,
+        submission=m.submission,
+        digest=m.source.digest if m.source else None,
+        line=m.line,
+        variables=m.variables,
+        pace=m.pace,
+        fence=m.fence,
+        attempts=m.attempts,
+        worker=m.worker,
+        lease=m.lease,
+        first_claimed=m.first_claimed,
+        doubt_since=m.doubt_since,
+        resends=m.resends,
+        withdrawn_by=m.withdrawn_by,
+        copies_possible=m.copies_possible,
+        tries=tuple(_stored_attempt(a) for a in m.tries.values()),
+        events=tuple(stored_event(e, there.raws.get(e.event.key)) for e in there.events),
+        history=tuple(there.history[-HISTORY:]),
     )
+    return squeezed(_pack(stored))
 
 
 def unpack_message(body: bytes) -> Shelved:
@@ -270,24 +267,23 @@ def event_book(s: StoredEvent, message: MessageId | None) -> EventBook:
 
 def pack_run(case: Case) -> bytes:
     book = case.book
-    return _pack(
-        StoredRun(
-            run=book.run,
-            expires=book.expires,
-            before_import=book.before_import,
-            invalid=book.invalid,
-            duplicate=book.duplicate,
-            already=book.already,
-            bits=case.bits,
-            imports=tuple(StoredImport(i.digest, i.next_line, i.sealed, i.expected) for i in case.imports),
-            since=book.guard.since,
-            sent_before=book.guard.sent_before,
-            verdict=book.guard.verdict,
-            history=tuple(case.history[-HISTORY:]),
-            told=case.told,
-            paces=case.paces,
-        )
+    stored = StoredRun(
+        run=book.run,
+        expires=book.expires,
+        before_import=book.before_import,
+        invalid=book.invalid,
+        duplicate=book.duplicate,
+        already=book.already,
+        bits=case.bits,
+        imports=tuple(StoredImport(i.digest, i.next_line, i.sealed, i.expected) for i in case.imports),
+        since=book.guard.since,
+        sent_before=book.guard.sent_before,
+        verdict=book.guard.verdict,
+        history=tuple(case.history[-HISTORY:]),
+        told=case.told,
+        paces=case.paces,
     )
+    return _pack(stored)
 
 
 def unpack_run(body: bytes) -> Case:
