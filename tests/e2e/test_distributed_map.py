@@ -142,6 +142,8 @@ def _sends_each_row(there: Deployment, provider: Remote, folder: Path) -> None:
         return rows(there, folder, MAIL["mail_id"]) == {"read": 100, "sent": 100, "delivered": 100}
 
     until(delivered, f"not all are delivered: {rows(there, folder, MAIL['mail_id'])}")
+    swept = there.client("lambda").invoke(FunctionName="kakitome-sweep")
+    assert "FunctionError" not in swept, swept["Payload"].read()
     again = there.run(SAMPLE)
     assert again["status"] == "SUCCEEDED" and json.loads(again["output"])["missing"] == 0
     assert len(provider.accepted()) == 100
