@@ -88,8 +88,9 @@ class Errand:
         return sum([await portion.leave(hands.clock.now()) for portion in portions.values() if portion.rest])
 
     async def work(self) -> bool:
-        """Deliver what is due. Whether there was more than there was time for."""
-        ledger, clock = self._hands.ledger, self._hands.clock
+        """Deliver what is due. Whether there was more than there was time for; where there was time for nothing, it is
+        not said, for whoever is rung for then would have no more."""
+        ledger, clock, any_claimed = self._hands.ledger, self._hands.clock, False
         while not self._hands.stopping():
             batches = [
                 await self._ways.deliver(run, self._hands, pace)
@@ -97,9 +98,11 @@ class Errand:
                 for pace in await ledger.runnable.paces(run.id, clock.now())
                 if not self._hands.stopping()
             ]
-            if not any(batch.claimed for batch in batches) and not await self._has_waited(batches):
+            claimed = any(batch.claimed for batch in batches)
+            any_claimed = any_claimed or claimed
+            if not claimed and not await self._has_waited(batches):
                 return False
-        return True
+        return any_claimed
 
     async def _has_waited(self, batches: Sequence[Batch]) -> bool:
         """Whether something goes on soon; then until it does."""

@@ -90,11 +90,18 @@ def test_an_event_that_is_not_durable_is_not_acknowledged(place: Place, monkeypa
         events.handler(queued(enveloped(BOUNCE)), None)
 
 
-def test_a_ring_sends_what_is_due(place: Place) -> None:
-    """Whatever it says; and where there is no time, it stays where it is and is rung for again."""
+def test_a_ring_sends_what_is_due(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever it says. Where there is time for nothing the mail stays where it is, and nobody is rung for, who would
+    have no more time."""
+    rung: list[object] = []
+
+    async def rings(*_: object) -> None:
+        rung.append(1)
+
+    monkeypatch.setattr(worker, "ring", rings)
     place.ask(handed_in)
     worker.handler(queued("ring"), Context(left=8_000))
-    assert place.to() == []
+    assert place.to() == [] and rung == []
     assert worker.handler(queued("ring", "{anything"), Context()) == {"batchItemFailures": []}
     assert place.to() == ["b@example.com"]
 
