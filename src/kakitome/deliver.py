@@ -71,8 +71,8 @@ async def deliver(
     if grant.probe and not wire.begun:
         await ledger.accounts.untried(lane.account, lane.name, asked + wanted.probe_ms)
     # Where only a rate is known yet, its slots are counted, too: the quota may be read behind them.
-    if (lane.rate, lane.quota) != (None, None) and wire.begun < grant.count:
-        await ledger.accounts.give_back(lane.account, grant.count - wire.begun, asked)
+    if (lane.rate, lane.quota) != (None, None) and wire.spent < grant.count:
+        await ledger.accounts.give_back(lane.account, grant.count - wire.spent, asked)
     return Batch(len(claims))
 
 

@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Sequence
 
 from kakitome.core.lane import Lane
 from kakitome.core.message import Claimed
-from kakitome.core.outcome import Accepted, Outcome, Released, Uncertain
+from kakitome.core.outcome import Accepted, Outcome, Released, Unavailable, Uncertain
 from kakitome.core.pacing import Slots
 from kakitome.hands import Hands
 from kakitome.ports.transport import Parcel
@@ -44,6 +44,7 @@ class Permission:
         self._checked = float("-inf")
         self._withdrawn: dict[int, str] = {}
         self._places: dict[int, int] = {}
+        self._turned_away = 0
         self._checking = asyncio.Lock()
         self._more = more
         self._group = group
@@ -58,6 +59,11 @@ class Permission:
     @property
     def begun(self) -> int:
         return len(self._places)
+
+    @property
+    def spent(self) -> int:
+        """How many the provider may have counted; none that it turned away for the account's or the lane's sake."""
+        return len(self._places) - self._turned_away
 
     @property
     def is_stopped(self) -> bool:
@@ -153,6 +159,8 @@ class Permission:
     def reply(self, index: int, outcome: Outcome) -> int | None:
         """Note the reply beside the mark, at once: the ledger hears of it a batch later. Answers the mark's place."""
         place = self._places.get(index)
+        if place is not None and isinstance(outcome, Unavailable):
+            self._turned_away += 1
         if place is not None and not isinstance(outcome, Uncertain):
             accepted = isinstance(outcome, Accepted)
             self._hands.marks.note(

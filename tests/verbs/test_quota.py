@@ -1,8 +1,10 @@
-"""A quota counts mails, not intentions: what was claimed and not begun costs nothing of it."""
+"""A quota counts mails, not intentions: what was claimed and not begun costs nothing of it, nor does what the provider
+turned away."""
 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncGenerator, Sequence
 
 import msgspec
 import pytest
@@ -10,11 +12,12 @@ from workshop import LANE, PACED, Scripted, Workshop
 
 from kakitome.core.lane import Lane
 from kakitome.core.lifecycle import State
-from kakitome.core.outcome import Deferred, Unavailability, Unavailable, Uncertain
+from kakitome.core.outcome import Accepted, Deferred, Outcome, Rejected, Unavailability, Unavailable, Uncertain
 from kakitome.core.pacing import LATEST_MS
 from kakitome.core.policy import Kind, Policy
 from kakitome.core.reply import Reply
 from kakitome.ports.accounts import Limits, Wanted
+from kakitome.ports.transport import Parcel, Wire
 
 BULK = Policy(kind=Kind.BULK)
 
@@ -75,8 +78,16 @@ def test_what_is_withdrawn_costs_no_quota() -> None:
     asyncio.run(run())
 
 
-@pytest.mark.parametrize("outcome", [Uncertain("timeout"), Deferred(Reply(code=451, text="later"))], ids=repr)
-def test_what_was_begun_is_counted(outcome: Uncertain | Deferred) -> None:
+COUNTED: list[Outcome] = [
+    Accepted("0100"),
+    Deferred(Reply(code=451, text="later")),
+    Rejected(Reply(code=550, text="no such reader")),
+    Uncertain("timeout"),
+]
+
+
+@pytest.mark.parametrize("outcome", COUNTED, ids=lambda outcome: type(outcome).__name__)
+def test_what_was_begun_is_counted(outcome: Outcome) -> None:
     """Whatever came of it: too little sent is a smaller harm than a refusal by the provider."""
 
     async def run() -> None:
@@ -84,6 +95,32 @@ def test_what_was_begun_is_counted(outcome: Uncertain | Deferred) -> None:
         await shop.mail(3)
         await shop.deliver()
         assert await left(shop) == 7
+
+    asyncio.run(run())
+
+
+@pytest.mark.parametrize("reason", Unavailability)
+def test_what_the_provider_turned_away_costs_no_quota(reason: Unavailability) -> None:
+    """A whole request that came too fast, or to an account that is switched off: of ten, the two that it took count."""
+
+    class Together(Scripted):
+        """All in one request, as SES takes a list."""
+
+        async def send(self, parcels: Sequence[Parcel], wire: Wire) -> AsyncGenerator[tuple[int, Outcome], None]:
+            for index in range(len(parcels)):
+                assert await wire.ready(index) and await wire.turn(index) and wire.begin(index)
+            for index, parcel in enumerate(parcels):
+                yield index, self.answer(parcel) if index < 2 else Unavailable(reason)
+
+    async def run() -> None:
+        shop = Workshop(BULK, limited(LANE))
+        shop.transport = Together(shop)
+        ids = await shop.mail(6)
+        assert (await shop.deliver()).claimed == 6
+        assert sorted(await shop.states(ids)) == [State.QUEUED] * 4 + [State.SENT] * 2
+        for gate in await shop.ledger.accounts.stopped(shop.clock.now()):
+            await shop.ledger.accounts.resume(gate.gate, "aya", shop.clock.now())
+        assert await left(shop) == 8
 
     asyncio.run(run())
 

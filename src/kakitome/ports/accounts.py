@@ -129,7 +129,8 @@ class Accounts(Gates, Protocol):
         ...
 
     async def give_back(self, account: str, count: int, granted: int) -> None:
-        """Of the slots that were granted at `granted`, so many were not begun: they are no part of the quota."""
+        """Of the slots that were granted at `granted`, so many were not begun, or were turned away for the account's or
+        the lane's sake: they are no part of the quota."""
         ...
 
     async def parked(self, now: int) -> list[Parking]:
