@@ -61,7 +61,7 @@ class MemoryAndDynamo(Both):
         return [await DynamoLedger.open(it, token=partial(Random(n).randbytes, 8)) for n, it in enumerate(tables)]
 
     @initialize(turns=st.integers(0, (1 << 31) - 1), running=st.integers(0, 3))
-    def begin(self, turns: int, running: int) -> None:  # type: ignore[override]
+    def begin(self, turns: int, running: int) -> None:
         """Whose turn it is to be asked, as bits; and whether the walk begins in the middle."""
         self.turns = turns
         super().begin()

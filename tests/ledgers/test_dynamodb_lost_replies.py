@@ -144,7 +144,7 @@ def test_slots_that_nobody_was_told_of_are_not_used() -> None:
 
     async def play(p: Play) -> None:
         wanted = Wanted(account="tokyo", lane="ses", limits=Limits(14.0, 100), count=1)
-        theirs: list[int] = []
+        theirs: list[float] = []
 
         async def granted() -> None:
             theirs.append((await p.good.ledger.accounts.slots(wanted, p.good.now)).begin)

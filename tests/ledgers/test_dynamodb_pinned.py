@@ -118,3 +118,23 @@ def test_a_clock_ahead_hides_no_row_of_an_import() -> None:
         return len(await b.ledger.messages.due(run, 9, b.now))
 
     assert same(play) == 1
+
+
+def test_what_another_process_did_is_seen() -> None:
+    """One process remembers a mail as claimed; another gives it back, and the first one claims it again. It remembers
+    it as queued; another cancels it, and the first one gets nothing."""
+
+    async def play(a: World, b: World) -> list[object]:
+        [id] = await a.admit()
+        said: list[object] = []
+        for _ in range(2):
+            for w, other in ((a, b), (b, a)):
+                [claimed] = await w.claim(id)
+                said.append(len(await other.claim(id)))
+                said.append(await other.settle(claimed, Cause.RELEASED, due=w.now))
+                said.append(list((await w.check(claimed)).values()))
+        said.append(await b.ledger.messages.cancel([id], "aya", b.now) == [id])
+        said.append(await a.claim(id))
+        return [*said, await a.state(id)]
+
+    same(play)
