@@ -1,6 +1,6 @@
 """The life of a message, from the queue to its outcome. Read it top to bottom.
 
-    deliver     look, take slots, claim, render, hand over, settle
+    deliver     look, take slots, claim (`_take`); render, hand over, settle (`_send`)
     Permission  what must hold at the moment of the completing write (`wire.py`)
     _Ending     outcomes into the ledger, in batches
 
@@ -12,6 +12,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import aclosing
+from dataclasses import dataclass
 from math import inf
 
 import msgspec
@@ -22,6 +23,7 @@ from kakitome.core.ids import message_text
 from kakitome.core.lane import Lane, is_canary
 from kakitome.core.message import Claimed, Run, Settlement
 from kakitome.core.outcome import Outcome, Released
+from kakitome.core.pacing import Grant
 from kakitome.core.policy import InDoubt, Kind
 from kakitome.hands import Hands
 from kakitome.packing import packed
@@ -42,38 +44,61 @@ async def deliver(
 ) -> Batch:
     """Take one batch of the run through the lane, to its last settlement: what is due, or what `supply` has. `pace` is
     that of the recipients' domains: one batch has only mails of one pace."""
-    ledger, clock, step = hands.ledger, hands.clock, hands.step
-    supply = supply or Due(run, hands, pace)
+    accounts = hands.ledger.accounts
+    async with hands.claiming[run.policy.kind]:
+        taken = await _take(run, lane, transport, hands, pace, supply or Due(run, hands, pace))
+    if isinstance(taken, Batch):
+        return taken
+    grant, wire = taken.grant, taken.wire
+    if taken.claims:
+        await _send(run, lane, taken.claims, transport, wire, hands)
+    if grant.probe and not wire.begun:
+        await accounts.untried(lane.account, lane.name, taken.asked + taken.wanted.probe_ms)
+    # Where only a rate is known yet, its slots are counted, too: the quota may be read behind them.
+    if (lane.rate, lane.quota) != (None, None) and wire.spent < grant.count:
+        await accounts.give_back(lane.account, grant.count - wire.spent, taken.asked)
+    return Batch(len(taken.claims))
+
+
+@dataclass(frozen=True, slots=True)
+class _Taken:
+    """Claims, the permission to write them, and the slots that were asked for at `asked`."""
+
+    claims: Sequence[Claimed]
+    wire: Permission
+    wanted: Wanted
+    grant: Grant
+    asked: int
+
+
+async def _take(
+    run: Run, lane: Lane, transport: Transport, hands: Hands, pace: Pace | None, supply: Supply
+) -> Batch | _Taken:
+    """Look, take slots, claim."""
+    clock, tempo = hands.clock, hands.tempo
     count, nothing = await supply.look(lane, _most(run, transport, hands))
     if not count:
         return nothing
     # Each span is taken from both clocks at one moment: a wall clock that jumps later moves no slot and no lease.
-    lead = hands.tempo.lead(count, count)
+    lead = tempo.lead(count, count)
     asked_at, asked = clock.monotonic() + lead, clock.now() + int(1000 * lead)
     wanted = _wanted(run, lane, transport, count, pace)
-    grant = await ledger.accounts.slots(wanted, asked)
-    hands.tempo.granted(clock.monotonic() + lead - asked_at)
+    grant = await hands.ledger.accounts.slots(wanted, asked)
+    tempo.granted(clock.monotonic() + lead - asked_at)
     if not grant.count:
         return Batch(0, grant.until, grant.reason)
     slots = [asked_at + (grant.slot(k) - asked) / 1000 for k in range(grant.count)]
 
     # The claim is the intent: it is durable before the first byte goes out.
-    step("before_claim")
+    hands.step("before_claim")
     claimed_at, now = clock.monotonic(), clock.now()
     lease = int(1000 * max(0.0, slots[-1] - claimed_at)) + lane.timeout + lane.margin
     claims = await supply.claim(lane, grant.count, now + lease, now)
-    hands.tempo.claimed(grant.count, clock.monotonic() - claimed_at)
-    step("after_claim")
-    times, lease_ends, more = slots if grant.spacing else None, claimed_at + lease / 1000, _more(wanted, asked, hands)
-    wire = Permission(times, lease_ends, lane, hands, more, grant.probe, grant.group)
-    if claims:
-        await _send(run, lane, claims, transport, wire, hands)
-    if grant.probe and not wire.begun:
-        await ledger.accounts.untried(lane.account, lane.name, asked + wanted.probe_ms)
-    # Where only a rate is known yet, its slots are counted, too: the quota may be read behind them.
-    if (lane.rate, lane.quota) != (None, None) and wire.spent < grant.count:
-        await ledger.accounts.give_back(lane.account, grant.count - wire.spent, asked)
-    return Batch(len(claims))
+    tempo.claimed(grant.count, clock.monotonic() - claimed_at)
+    hands.step("after_claim")
+    times, more = slots if grant.spacing else None, _more(wanted, asked, hands)
+    wire = Permission(times, claimed_at + lease / 1000, lane, hands, more, grant.probe, grant.group)
+    return _Taken(claims, wire, wanted, grant, asked)
 
 
 def _wanted(run: Run, lane: Lane, transport: Transport, count: int, pace: Pace | None) -> Wanted:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import asyncio
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from random import Random
 
 from kakitome.blame import Blame
+from kakitome.core.policy import Kind
 from kakitome.health import Health
 from kakitome.ports.clock import Clock
 from kakitome.ports.ledger import Ledger
@@ -33,3 +35,5 @@ class Hands:
     health: Health = field(default_factory=Health)
     blame: Blame = field(default_factory=Blame)
     tempo: Tempo = field(default_factory=Tempo)
+    claiming: Mapping[Kind, asyncio.Lock] = field(default_factory=lambda: {kind: asyncio.Lock() for kind in Kind})
+    """One batch at a time is looked for and claimed: of two at once, both would want the same mail."""
