@@ -216,8 +216,8 @@ def _once(found: Iterable[Message], seen: set[MessageId]) -> list[Message]:
 
 
 def _is_over(case: Case, note: Note, now: int) -> bool:
-    """Whether nobody puts rows behind this note any more. Where it names a list, that one has to be closed: a clock that
-    is ahead must not forget the page of a list that still comes in."""
+    """Whether nobody puts rows behind this note any more. Where it names a list, that one has to be closed: a clock
+    that is ahead must not forget the page of a list that still comes in."""
     if note.source:
         return any(source.sealed and short(source.digest) == note.source for source in case.imports)
     return note.held < now
