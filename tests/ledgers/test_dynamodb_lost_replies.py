@@ -224,3 +224,22 @@ def test_an_import_whose_reply_was_lost_counts_once() -> None:
         assert rows == {"read": 4, "importing": 2, "duplicate": 1, "invalid": 1}
 
     played(play)
+
+
+def test_a_batch_that_was_written_over_counts_once() -> None:
+    """The count is written, and another has gone on with the next lines before it is asked again."""
+
+    async def play(p: Play) -> None:
+        run = await p.bad.open()
+        await p.bad.ledger.runs.begin_import(run, "list-1", p.bad.now)
+        line = await p.bad.append(run, "list-1", "a@example.jp", invalid=1)
+
+        async def goes_on() -> None:
+            await p.good.append(run, "list-1", "c@example.jp", first=line + 2, invalid=1)
+
+        p.way.lose("PutItem", Loss.REPLY, 2)  # the first one is the row
+        p.clock.meanwhile = goes_on
+        assert await p.bad.append(run, "list-1", "b@example.jp", first=line, invalid=1) == line + 4
+        assert await p.good.rows(run) == {"read": 6, "importing": 3, "invalid": 3}
+
+    played(play)

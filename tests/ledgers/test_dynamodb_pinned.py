@@ -132,9 +132,25 @@ def test_what_another_process_did_is_seen() -> None:
                 [claimed] = await w.claim(id)
                 said.append(len(await other.claim(id)))
                 said.append(await other.settle(claimed, Cause.RELEASED, due=w.now))
-                said.append(list((await w.check(claimed)).values()))
         said.append(await b.ledger.messages.cancel([id], "aya", b.now) == [id])
         said.append(await a.claim(id))
         return [*said, await a.state(id)]
 
     same(play)
+
+
+def test_a_lease_is_over_though_the_page_has_a_later_one() -> None:
+    """Two rows of one page are claimed, the second one four minutes after the first: each ends with its own lease."""
+
+    async def play(a: World, b: World) -> list[int]:
+        run = await a.campaign("a@example.jp", "b@example.jp", "c@example.jp")
+        ids = [view.id for view in await a.ledger.reads.search(Search(run=run))]
+        begun = a.now
+        for n, w in enumerate((a, b)):
+            assert (
+                len(await w.ledger.messages.claim([ids[n]], f"w{n}", "ses", begun + (5 + 4 * n) * MINUTE, begun)) == 1
+            )
+        times = [begun + minutes * MINUTE for minutes in (4, 5, 8, 9, 10)]
+        return [await b.ledger.sweeps.lease_over(9, time) for time in times]
+
+    assert same(play) == [0, 1, 0, 1, 0]

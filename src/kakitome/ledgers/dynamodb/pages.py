@@ -34,7 +34,8 @@ _STRIDE = 0x9E3779B1
 
 class Note(msgspec.Struct, frozen=True, array_like=True):
     """Of a page, or of the rows `ids`. `paces` are those of its rows that may wait; `lease` is when the last claim on
-    it ends, `workers` are whose claims; `source` is the list that was the last to put rows there."""
+    it ends, `first` when the first one may, `workers` are whose claims; `source` is the list that was the last to put
+    rows there."""
 
     page: int
     held: int
@@ -43,6 +44,7 @@ class Note(msgspec.Struct, frozen=True, array_like=True):
     paces: frozenset[str] = frozenset()
     ids: tuple[int, ...] = ()
     source: str = ""
+    first: int = 0
 
 
 Rule = Callable[[Note | None], Note | None]
@@ -86,6 +88,7 @@ class Pages:
             paces=frozenset(pace for _, pace in rows),
             ids=tuple(id for id, _ in rows),
             source=short(digest) if digest else "",
+            first=lease,
         )
         token = self._desk.token()
         await self._desk.table.put(body_item(keys.named_note(run, token), _pack(note)), None, token)
@@ -104,9 +107,10 @@ class Pages:
         """Said before rows are claimed: whoever looks for leases that are over finds them by the note."""
 
         def rule(note: Note | None) -> Note | None:
-            if note is None or (note.lease >= lease and worker in note.workers):
+            if note is None or (note.first <= lease <= note.lease and worker in note.workers):
                 return None
-            return msgspec.structs.replace(note, lease=max(note.lease, lease), workers=note.workers | {worker})
+            first, last = min(note.first or lease, lease), max(note.lease, lease)
+            return msgspec.structs.replace(note, lease=last, first=first, workers=note.workers | {worker})
 
         by_page: dict[tuple[RunId, int], list[MessageId]] = {}
         for id in ids:
@@ -172,11 +176,11 @@ class Pages:
                     yield _once(queued, seen)
 
     async def claims_over(self, case: Case, silent: Collection[str], now: int) -> AsyncIterator[list[Message]]:
-        """Rows behind notes whose last lease is over, or that a silent worker has claimed. A note forgets claims of
+        """Rows behind notes of which a lease may be over, or that a silent worker has claimed. A note forgets claims of
         which nothing is left."""
         for item in await self._desk.table.query(keys.notes(case.book.run.id)):
             note = _unpack(bytes_of(item))
-            if note.lease and (note.lease <= now or not note.workers.isdisjoint(silent)):
+            if note.lease and (note.first <= now or not note.workers.isdisjoint(silent)):
                 found = await self.behind(case.book.run.id, note)
                 await self._forget(case, item, note, found, now)
                 yield found
@@ -186,7 +190,10 @@ class Pages:
         if not found and _is_over(case, note, now):
             await table.delete(key_of(item), revision, self._desk.token())
         elif note.lease <= now and all(m.state is State.QUEUED for m in found):
-            changed = _pack(msgspec.structs.replace(note, lease=0, workers=frozenset()))
+            changed = _pack(msgspec.structs.replace(note, lease=0, first=0, workers=frozenset()))
+            await table.put(body_item(key_of(item), changed), revision, self._desk.token())
+        elif (first := min((m.lease for m in found if m.lease is not None), default=note.lease)) != note.first:
+            changed = _pack(msgspec.structs.replace(note, first=first))
             await table.put(body_item(key_of(item), changed), revision, self._desk.token())
 
     async def _some_notes(self, run: RunId, since: str | None, until: str | None) -> AsyncIterator[Item]:
