@@ -9,6 +9,7 @@ A long campaign: `KAKITOME_DIFFERENTIAL=20` makes it twenty times as many walks,
 from __future__ import annotations
 
 import os
+from collections import Counter
 from collections.abc import Awaitable, Callable
 from functools import partial
 from random import Random
@@ -24,7 +25,7 @@ from dynamo_rig import fresh
 from kakitome.core.errors import KakitomeError
 from kakitome.core.ids import MessageId, RunId
 from kakitome.core.lifecycle import OPEN, State
-from kakitome.core.message import AttemptView, MessageView
+from kakitome.core.message import AttemptView, Entry, MessageView
 from kakitome.ledgers.dynamodb import keys
 from kakitome.ledgers.dynamodb.items import body_item
 from kakitome.ledgers.dynamodb.ledger import DynamoLedger
@@ -135,7 +136,18 @@ class MemoryAndDynamo(Both):
 
     def the_journals_tell_the_same(self) -> None:
         memory, other = (self.runner.run(ledger.journal.read(0, 100_000)) for ledger in self.ledgers)
-        assert expanded(self.ids.ours(other)) == expanded([entry for entry in memory if entry.data.get("ids") != []])
+        assert told(self.ids.ours(other)) == told(memory)
+
+
+def told(entries: list[Entry]) -> Counter[Any]:
+    """What the journal says, without batches of nobody. Where one event makes known whose another is, an address may be
+    suppressed and released in between: what is left of the two counts."""
+    found = expanded([entry for entry in entries if entry.data.get("ids") != []])
+    for one in [one for one in found if one[1] == "released_address"]:
+        suppressed = (one[0], "suppressed_address", *one[2:])
+        both = min(found[one], found[suppressed])
+        found.subtract({one: both, suppressed: both})
+    return +found
 
 
 async def _all_due(ledger: Ledger, run: RunId, now: int, pace: str) -> set[MessageId]:

@@ -13,8 +13,7 @@ from random import Random
 from typing import Any
 
 from hypothesis import HealthCheck, Phase, settings
-from test_differential import expanded
-from test_dynamodb_differential import FIRST_RUN, LENGTH, MemoryAndDynamo, answered
+from test_dynamodb_differential import FIRST_RUN, LENGTH, MemoryAndDynamo, answered, told
 from test_dynamodb_losses import Patient
 from translating import Ids, Translated
 
@@ -72,11 +71,11 @@ class MemoryAndLossy(MemoryAndDynamo):
         for operation in {self.random.choice(WRITES), self.random.choice(WRITES)}:
             nth = self.random.choice((1, 1, 2, 3))
             self.way.lose(operation, Loss.REPLY, *range(nth, nth + self.random.choice(LOST_AT_ONCE)))
-        told = self.runner.run(answered(bad, call))
+        said = self.runner.run(answered(bad, call))
         self.way.forget()
-        if told is LedgerUnavailable:
+        if said is LedgerUnavailable:
             return self.runner.run(answered(good, call)), False
-        return told, True
+        return said, True
 
     def key(self, name: str | None) -> str | None:
         """Who repeats a mail without a key hands in a second one."""
@@ -85,8 +84,7 @@ class MemoryAndLossy(MemoryAndDynamo):
     def the_journals_tell_the_same(self) -> None:
         """Each at least once."""
         memory, other = (self.runner.run(ledger.journal.read(0, 100_000)) for ledger in self.ledgers)
-        specified = expanded([entry for entry in memory if entry.data.get("ids") != []])
-        given = expanded(self.ids.ours(other))
+        specified, given = told(memory), told(self.ids.ours(other))
         assert given.keys() == specified.keys()
         assert given >= specified
 
