@@ -16,6 +16,7 @@ from kakitome.core.ids import MessageId, RunId
 from kakitome.core.message import Entry
 from kakitome.core.suppression import TransientLimit
 from kakitome.ledgers.dynamodb import keys
+from kakitome.ledgers.dynamodb.breath import in_breaths
 from kakitome.ledgers.dynamodb.cases import Cases
 from kakitome.ledgers.dynamodb.codec import Case, Shelved, pack_message, unpack_message
 from kakitome.ledgers.dynamodb.items import Image, body_item, bytes_of, image_of, message_id, message_item, told_of
@@ -118,7 +119,7 @@ class Desk:
     async def shelves(self, ids: Sequence[MessageId]) -> dict[MessageId, Shelved]:
         """The messages as they are now, in the order of `ids`."""
         images = await self.images(list(dict.fromkeys(ids)), None)
-        return {id: unpack_message(images[id].body) for id in ids if id in images}
+        return {id: unpack_message(images[id].body) async for id in in_breaths(ids) if id in images}
 
     # ── Changing ────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -133,11 +134,11 @@ class Desk:
         todo, anew = order, set[MessageId]()
         for _ in range(TRIES):
             images = await self.images(todo, anew)
-            shelves = {id: unpack_message(images[id].body) for id in todo if id in images}
+            shelves = {id: unpack_message(images[id].body) async for id in in_breaths(todo) if id in images}
             cases = await self.cases.of({there.message.run for there in shelves.values()})
             for there in shelves.values():
                 there.raws = {**(raws or {}), **there.raws}  # only those of its own events are written
-            said, writes, revived = self._apply(shelves, cases, images, rule)
+            said, writes, revived = await self._apply(shelves, cases, images, rule)
             # A run goes on before its messages are queued again: else they would wait in one that is done.
             for told in revived.values():
                 await self.cases.revive(told)
@@ -152,7 +153,7 @@ class Desk:
             "Too many others change the same messages at the same time.", "What was not written is tried again later."
         )
 
-    def _apply(
+    async def _apply(
         self,
         shelves: Mapping[MessageId, Shelved],
         cases: Mapping[RunId, Case],
@@ -162,7 +163,7 @@ class Desk:
         said: dict[MessageId, R] = {}
         writes: dict[MessageId, Item] = {}
         revived: dict[RunId, Entry] = {}
-        for id, there in shelves.items():
+        async for id, there in in_breaths(shelves.items()):
             book = self.book()
             book.messages[id] = there.message
             book.runs = {run: case.book for run, case in cases.items()}

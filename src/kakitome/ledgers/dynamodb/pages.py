@@ -18,6 +18,7 @@ from kakitome.core.errors import LedgerUnavailable
 from kakitome.core.ids import MessageId, RunId
 from kakitome.core.lifecycle import State
 from kakitome.ledgers.dynamodb import keys
+from kakitome.ledgers.dynamodb.breath import in_breaths
 from kakitome.ledgers.dynamodb.codec import Case, unpack_message
 from kakitome.ledgers.dynamodb.desk import TRIES, Desk
 from kakitome.ledgers.dynamodb.items import body_item, bytes_of, image_of, is_on_its_page, may_be_on_its_page
@@ -148,7 +149,7 @@ class Pages:
         items = await self._desk.table.query(keys.page_key(run, note.page))
         there = [item for item in items if may_be_on_its_page(item)]
         self._desk.remember(there)
-        return [unpack_message(bytes_of(item)).message for item in there]
+        return [unpack_message(bytes_of(item)).message async for item in in_breaths(there)]
 
     async def first_timers(self, case: Case, now: int) -> AsyncIterator[list[Message]]:
         """Note by note, the rows before or in their first attempt. A note behind which there is none is thrown away."""
