@@ -170,7 +170,7 @@ def ordered(answer: Any) -> Any:
 
 STEPS = 25
 MemoryAndDynamo.TestCase.settings = settings(
-    max_examples=12 * max(1, LENGTH),
+    max_examples=6 * max(1, 2 * LENGTH),
     stateful_step_count=STEPS * (2 if LENGTH else 1),
     deadline=None,
     suppress_health_check=list(HealthCheck),

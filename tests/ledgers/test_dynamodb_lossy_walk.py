@@ -13,6 +13,7 @@ from random import Random
 from typing import Any
 
 from hypothesis import HealthCheck, Phase, settings
+from hypothesis.stateful import run_state_machine_as_test
 from test_dynamodb_differential import FIRST_RUN, LENGTH, MemoryAndDynamo, answered, told
 from test_dynamodb_losses import Patient
 from translating import Ids, Translated
@@ -89,7 +90,7 @@ class MemoryAndLossy(MemoryAndDynamo):
         assert given >= specified
 
 
-MemoryAndLossy.TestCase.settings = settings(
+WALKS = settings(
     max_examples=4 * max(1, 3 * LENGTH),
     stateful_step_count=50 if LENGTH else 20,
     deadline=None,
@@ -98,4 +99,8 @@ MemoryAndLossy.TestCase.settings = settings(
     phases=(Phase.generate,) if LENGTH else tuple(Phase),
     report_multiple_bugs=not LENGTH,
 )
-TestMemoryAndLossy = MemoryAndLossy.TestCase
+
+
+def test_a_call_that_is_made_again_leaves_what_one_leaves() -> None:
+    """Whatever replies are lost, the ledger has in the end what the memory ledger has, and the recount agrees."""
+    run_state_machine_as_test(MemoryAndLossy, settings=WALKS)
