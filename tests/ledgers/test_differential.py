@@ -70,6 +70,12 @@ async def _found(ledger: Ledger, search: Search) -> list[MessageView]:
     return await ledger.reads.search(search)
 
 
+async def _next_due(ledger: Ledger, now: int) -> int | None:
+    """What is due already is due now."""
+    due = await ledger.runnable.next_due(now)
+    return None if due is None else max(due, now)
+
+
 async def _paces(ledger: Ledger, run: RunId, now: int) -> list[str]:
     return list(await ledger.runnable.paces(run, now))
 
@@ -424,7 +430,7 @@ class Both(RuleBasedStateMachine):
             lambda b: b.suppressions.list("", 3),
             lambda b: b.suppressions.find([hashed(a) for a in ADDRESSES[:3]]),
             lambda b: b.runnable.runnable(self.now),
-            lambda b: b.runnable.next_due(self.now),
+            partial(_next_due, now=self.now),
             lambda b: b.runs.list(),
             lambda b: b.figures.totals(self.runs),
             lambda b: b.figures.domains(self.runs, 9),

@@ -19,7 +19,7 @@ from kakitome.ledgers.dynamodb.ledger import DynamoLedger
 from kakitome.ledgers.memory.ledger import MemoryLedger
 from kakitome.ports.reads import Search
 from kakitome.ports.runs import ImportRow
-from kakitome.testing.ledger_world import HOUR, MINUTE, World, hashed
+from kakitome.testing.ledger_world import HOUR, MINUTE, START, World, hashed
 
 Play = Callable[[World, World], Awaitable[Any]]
 
@@ -154,3 +154,17 @@ def test_a_lease_is_over_though_the_page_has_a_later_one() -> None:
         return [await b.ledger.sweeps.lease_over(9, time) for time in times]
 
     assert same(play) == [0, 1, 0, 1, 0]
+
+
+def test_the_next_row_is_the_one_that_is_due_first() -> None:
+    """Rows of a list that come in parts are due at their own times, wherever their notes lie."""
+
+    async def play(a: World, b: World) -> list[int | None]:
+        run = await a.open()
+        await a.ledger.rows.expect(run, "list-1", 6, a.now)
+        for n, later in enumerate((30, 10, 50, 20, 40, 60)):
+            row = ImportRow(n, to := f"{n}@example.jp", hashed(to), "{}")
+            await a.ledger.rows.take(run, "list-1", [row], None, a.now + later * MINUTE, a.now)
+        return [await w.ledger.runnable.next_due(w.now) for w in (a, b, a, b)]
+
+    assert same(play) == [START + 10 * MINUTE] * 4

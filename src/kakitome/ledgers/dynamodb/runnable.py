@@ -41,12 +41,15 @@ class DynamoRunnable:
         return sorted(found)
 
     async def next_due(self, now: int) -> int | None:
-        """Of a list by the first of its pages on which something waits: its rows were due together."""
+        """Where something is due already it is enough; and of a list that is the only one of its campaign and came in
+        as a whole the first page on which something waits: its rows are due together."""
         dues = []
         for case in await self._running():
+            is_one = len(case.imports) == 1 and case.imports[0].expected is None
             async for messages in self._open.queued(case, now):
                 dues += [m.due for m in messages]
-                if messages and keys.is_row(messages[0].id) and messages[0].fence == 0:
+                rows = [m for m in messages if keys.is_row(m.id) and m.fence == 0]
+                if rows and (is_one or rows[0].due <= now):
                     break
         return min(dues, default=None)
 
