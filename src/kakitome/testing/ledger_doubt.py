@@ -12,6 +12,20 @@ from kakitome.testing.ledger_world import HOUR, MINUTE, Clauses, World, clause, 
 
 class Doubt(Clauses):
     @clause
+    async def test_one_resend_at_most(self, w: World) -> None:
+        """Two that look at one doubt at the same time send once more, not twice, however late the second one says so;
+        after that a person decides."""
+        for first, second in ((Cause.POLICY_RESEND, Cause.POLICY_RESEND), (Cause.SILENCE, Cause.POLICY_RESEND)):
+            claimed = await w.one()
+            await w.settle(claimed, Cause.UNCERTAIN)
+            assert await w.resolve(claimed.id, first) == [claimed.id]
+            await w.settle(await w.again(claimed), Cause.UNCERTAIN)
+            assert await w.resolve(claimed.id, second) == []
+            assert await w.state(claimed.id) is State.IN_DOUBT
+            assert await w.resolve(claimed.id, Cause.DEADLINE) == [claimed.id]
+            assert await w.resolve(claimed.id, Cause.PERSON_RESEND) == [claimed.id]
+
+    @clause
     async def test_doubts_are_looked_at_when_they_are_due(self, w: World) -> None:
         """`doubts` gives what a decision needs, oldest first and bounded; `look_again` puts one off."""
         first, second = await w.one(), await w.one()

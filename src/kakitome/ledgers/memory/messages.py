@@ -102,6 +102,8 @@ class MemoryMessages:
             return False
         if cause is Cause.PERSON_RESEND and run.state == "cancelled":
             return False
+        if cause in RESENDS and m.resends:
+            return False
         withdrawn_by = m.withdrawn_by
         if cause is Cause.PERSON_RESEND:
             m.withdrawn_by = None

@@ -43,7 +43,9 @@ def resolve(db: Db, ids: Sequence[MessageId], cause: Cause, who: str, note: str,
     if cause is Cause.PERSON_RESEND:
         ids = _unwithdrawn(db, ids)
     elif cause is Cause.PROOF:
-        ids = _attempted(db, ids)
+        ids = _those(db, ids, "fence > 0")
+    elif cause in RESENDS:
+        ids = _those(db, ids, "resends = 0")
     if cause in RESENDS or cause is Cause.PERSON_RESEND:
         extra = ", due = iif(cancel is null, ?4, due)"
         extra += ", resends = resends + 1" if cause in RESENDS else ", expires = iif(expires <= ?4, null, expires)"
@@ -69,10 +71,10 @@ def _unwithdrawn(db: Db, ids: Sequence[MessageId]) -> list[MessageId]:
     return [id for id in ids if id in free]
 
 
-def _attempted(db: Db, ids: Sequence[MessageId]) -> list[MessageId]:
-    sql = "select id from message where id in (select value from json_each(?)) and fence > 0"
-    tried = {row[0] for row in db.execute(sql, (as_json(ids),))}
-    return [id for id in ids if id in tried]
+def _those(db: Db, ids: Sequence[MessageId], condition: str) -> list[MessageId]:
+    sql = f"select id from message where id in (select value from json_each(?)) and {condition}"
+    found = {row[0] for row in db.execute(sql, (as_json(ids),))}
+    return [id for id in ids if id in found]
 
 
 def _prove_newest(db: Db, ids: Sequence[MessageId], now: int) -> None:
