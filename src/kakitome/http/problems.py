@@ -23,6 +23,7 @@ from kakitome.core.errors import (
     ListError,
     NotFound,
     Refused,
+    SearchNeedsKey,
     StateError,
     TemplateError,
 )
@@ -65,6 +66,7 @@ TABLE: dict[type[KakitomeError], tuple[int, str]] = {
     ContentError: (422, "A content that cannot become a mail"),
     TemplateError: (422, "The template cannot be rendered"),
     ListError: (422, "The list cannot be read"),
+    SearchNeedsKey: (422, "The search names too little"),
     Refused: (422, "This cannot be taken"),
     ConfigurationError: (500, "The instance is set up wrongly"),
     LedgerUnavailable: (503, "The ledger cannot write now"),
