@@ -115,12 +115,12 @@ class Messages(Protocol):
         """Move messages on that no outcome moves: `silence`, `policy_resend`, `deadline`, `proof`, `person_…`.
 
         Moves those whose state allows the cause, answers them; `silence` and `policy_resend` count as a resend, of
-        which a message has one at most: whoever saw an older doubt of it moves nothing. Every way back to queued makes the message due now. Its time is over when it was: only a person, who was shown that it
-        is past, may send it all the same, and then it has no end any more. A campaign that was done runs again. What
-        was withdrawn becomes cancelled instead, unless a person decides to send it; nothing goes back to queued in a
-        cancelled campaign. `proof` is of the newest attempt, and needs one. `who` is the person or the part of Kakitome
-        that decided, `note` the reason, with the figures. Raises `ValueError` for a cause
-        that is not in `DECISIONS`.
+        which a message has one at most: whoever saw an older doubt of it moves nothing. Every way back to queued makes
+        the message due now. Its time is over when it was: only a person, who was shown that it is past, may send it all
+        the same, and then it has no end any more. A campaign that was done runs again. What was withdrawn becomes
+        cancelled instead, unless a person decides to send it; nothing goes back to queued in a cancelled campaign.
+        `proof` is of the newest attempt, and needs one. `who` is the person or the part of Kakitome that decided,
+        `note` the reason, with the figures. Raises `ValueError` for a cause that is not in `DECISIONS`.
         """
         ...
 
