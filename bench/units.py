@@ -43,9 +43,11 @@ def measure(folder: Path) -> list[Figure]:
         return made
 
     by_map = asyncio.run(mapped(in_a_folder("mapped"), ROWS))
+    without = asyncio.run(mapped(in_a_folder("without"), ROWS, provider_ids=False))
     by_start = asyncio.run(started(in_a_folder("started"), ROWS))
     alone = asyncio.run(single(in_a_folder("single"), SINGLE))
     figures = of("a row by a Map, to delivered", by_map, 6, ROWS)
+    figures += of("the same without provider_ids", without, 5, ROWS)
     figures += of("a row by campaign start", by_start, None, ROWS)
     figures += of("a single mail, to delivered", alone, 14, SINGLE)
     units = Units(

@@ -104,11 +104,11 @@ class Till:
         return dict(self._scale.written), self._meter.by_place(), self._scale.refused, self._scale.read
 
 
-async def mapped(folder: Path, rows: int) -> dict[str, Used]:
+async def mapped(folder: Path, rows: int, provider_ids: bool = True) -> dict[str, Used]:
     """A list by a Distributed Map: each row comes into the ledger together with its claim. By step: `sent`, `told`
     (the events), `fed` (journal and counters)."""
     with running("--no-authentication") as provider, heard(provider) as told:
-        async with house(folder, provider) as (instance, scale):
+        async with house(folder, provider, provider_ids) as (instance, scale):
             run = await _campaign(instance)
             till = Till(scale, instance, rows)
             await _handed_over(instance, run, rows)
@@ -153,7 +153,7 @@ async def single(folder: Path, mails: int) -> dict[str, Used]:
 
 
 @asynccontextmanager
-async def house(folder: Path, provider: Remote) -> AsyncIterator[tuple[Instance, Scale]]:
+async def house(folder: Path, provider: Remote, provider_ids: bool = True) -> AsyncIterator[tuple[Instance, Scale]]:
     """An instance on a table of its own, whose line is a scale; nobody reads the stream by the way."""
     table = f"costs-{folder.name}"
     asked("CreateTable", **schema.definition(table))
@@ -161,7 +161,7 @@ async def house(folder: Path, provider: Remote) -> AsyncIterator[tuple[Instance,
     url = f"dynamodb://{table}?region={REGION}&endpoint={emulated()}"
     lane = LaneTable(provider="ses", account="provider", region="us-east-1", endpoint=provider.url)
     config = Config(
-        ledger=LedgerTable(url=url, folder=str(folder), feed="elsewhere"),
+        ledger=LedgerTable(url=url, folder=str(folder), feed="elsewhere", provider_ids=provider_ids),
         queue=QueueTable(look="5s"),  # as with a doorbell elsewhere
         accounts={"provider": AccountTable(rate="unlimited", quota="unlimited")},
         lanes={"lane": lane},

@@ -71,6 +71,5 @@ async def _dynamodb(config: Config, clock: Clock, transient: TransientLimit) -> 
     from kakitome.ledgers.dynamodb.table import Table
 
     table = Table.at(place(config.ledger.url), clock, SystemRandom())
-    return await DynamoLedger.open(
-        table, transient, folds="elsewhere" if config.ledger.feed == "elsewhere" else "reader"
-    )
+    own = config.ledger
+    return await DynamoLedger.open(table, transient, folds=own.feed, provider_ids=own.provider_ids)

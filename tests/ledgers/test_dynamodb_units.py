@@ -33,6 +33,12 @@ def of_a_list() -> dict[str, Used]:
 
 
 @cache
+def without_provider_ids() -> dict[str, Used]:
+    with TemporaryDirectory() as folder:
+        return asyncio.run(mapped(Path(folder), 120, provider_ids=False))
+
+
+@cache
 def of_single_mails() -> dict[str, Used]:
     with TemporaryDirectory() as folder:
         return asyncio.run(single(Path(folder), 10))
@@ -48,6 +54,13 @@ def test_a_mail_of_a_list_takes_six_write_units() -> None:
     used = of_a_list()
     assert written(used) <= 6
     assert {place for one in used.values() for place in one.written} == {"table"}  # in no index at all
+
+
+def test_a_mail_of_a_list_takes_five_write_units_without_its_providers_id() -> None:
+    """The same with `[ledger] provider_ids = false`: one unit less, of the outcome's."""
+    with_them, without = of_a_list(), without_provider_ids()
+    assert written(without) <= 5
+    assert without["sent"].units <= with_them["sent"].units - 0.99
 
 
 def test_a_single_mail_takes_fourteen_write_units() -> None:

@@ -18,6 +18,8 @@ class LedgerTable(Table, frozen=True, kw_only=True):
     """`folder` is for what a worker leaves on its machine; `feed`: who folds a table's stream into its counters."""
 
     url: str = "sqlite:///kakitome-data/ledger.db"
+    provider_ids: bool = True
+    """Whether mail in a table is found by its provider's id."""
     folder: str | None = None
     feed: Literal["reader", "elsewhere"] = "reader"
 

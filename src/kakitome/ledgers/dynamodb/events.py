@@ -21,9 +21,9 @@ from kakitome.ports.records import Folded, NamedEvent
 class Early:
     """Provider ids that become known, and the events that came before them."""
 
-    def __init__(self, desk: Desk, addresses: Addresses) -> None:
+    def __init__(self, desk: Desk, addresses: Addresses, provider_ids: bool = True) -> None:
         self._desk = desk
-        self._waiting = Waiting(desk)
+        self._waiting = Waiting(desk, provider_ids)
         self._taking = Taking(desk, addresses)
 
     async def attempts_known(self, known: Iterable[Owned], now: int) -> None:

@@ -38,16 +38,20 @@ def eight_octets() -> bytes:
 
 
 class DynamoLedger:
-    """`open` makes one. Any number of processes may have the same table open."""
+    """`open` makes one. Any number of processes may have the same table open.
 
-    def __init__(self, desk: Desk, folds: Folds = "reader") -> None:
+    `provider_ids`: whether it is written by itself whose each provider's id is, one write for each mail. Without that
+    nothing is found by such an id, and an event that does not name its mail stays unmatched.
+    """
+
+    def __init__(self, desk: Desk, folds: Folds = "reader", provider_ids: bool = True) -> None:
         self._table = desk.table
         pages = Pages(desk)
         open = Open(desk, pages)
         addresses = Addresses(desk)
-        early = Early(desk, addresses)
+        early = Early(desk, addresses, provider_ids)
         self.feed = Feed(desk, folds)
-        self.reads = DynamoReads(desk, self.feed, open)
+        self.reads = DynamoReads(desk, self.feed, open, provider_ids)
         self.messages = DynamoMessages(desk, pages, addresses, early, open)
         self.sweeps = DynamoSweeps(desk, pages, open, LaneRecords(desk, self.feed))
         self.runs = DynamoRuns(desk, pages, open, self.reads.sent)
@@ -71,9 +75,10 @@ class DynamoLedger:
         transient: TransientLimit | None = None,
         token: Callable[[], bytes] = eight_octets,
         folds: Folds = "reader",
+        provider_ids: bool = True,
     ) -> Self:
         """The ledger in a table that is there. Its key for address hashes is made at the first opening."""
-        return cls(Desk(table, await _hash_key(table, token), token, transient), folds)
+        return cls(Desk(table, await _hash_key(table, token), token, transient), folds, provider_ids)
 
     async def held(self) -> str | None:
         """Why this ledger claims nothing: the table was restored from a backup under another name."""

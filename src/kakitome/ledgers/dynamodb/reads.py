@@ -29,8 +29,9 @@ AT_ONCE: Final = 100
 
 
 class DynamoReads:
-    def __init__(self, desk: Desk, feed: Feed, open: Open) -> None:
+    def __init__(self, desk: Desk, feed: Feed, open: Open, provider_ids: bool = True) -> None:
         self._desk = desk
+        self._provider_ids = provider_ids
         self._feed = feed
         self._open = open
 
@@ -110,6 +111,11 @@ class DynamoReads:
         ]
 
     async def _by_provider_id(self, id: str) -> list[MessageId]:
+        if not self._provider_ids:
+            raise SearchNeedsKey(
+                f"This ledger finds no mail by a provider's id ({id[:200]}): [ledger] provider_ids is false.",
+                "Ask with the id that sending answered (sub_… or msg_…), or search by recipient.",
+            )
         items = await self._desk.table.query(keys.provider_id(id), since="m", until="m~")
         return [MessageId(keys.number_of(str(item["sk"])[1:])) for item in items]
 

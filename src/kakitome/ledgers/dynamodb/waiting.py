@@ -39,14 +39,18 @@ class There:
 
 
 class Waiting:
-    def __init__(self, desk: Desk) -> None:
+    """With `keeps` false whose an id is, is written nowhere and asked nowhere: an event that names nobody waits for
+    ever."""
+
+    def __init__(self, desk: Desk, keeps: bool = True) -> None:
         self._desk = desk
+        self._keeps = keeps
 
     async def owned(self, known: Iterable[tuple[str, MessageId]]) -> None:
         """These ids are of attempts of these messages. Each of several siblings with one id names all of them, so that
         nobody sees a part and takes the event of one for another's."""
         by_id: dict[str, list[MessageId]] = {}
-        for id, message in known:
+        for id, message in known if self._keeps else ():
             by_id.setdefault(id, []).append(message)
         await self._desk.table.put_blindly(
             body_item(_owner(id, message), _pack(sorted(messages)))
@@ -56,11 +60,13 @@ class Waiting:
 
     async def marked(self, ids: Collection[str]) -> list[str]:
         """Those of the ids that have events which came early."""
-        read = await self._desk.table.get_many([_mark(id) for id in ids])
+        read = await self._desk.table.get_many([_mark(id) for id in ids]) if self._keeps else ()
         return [id for id in ids if _mark(id) in read]
 
     async def there(self, id: str) -> There:
         found = There()
+        if not self._keeps:
+            return found
         for item in await self._desk.table.query(keys.provider_id(id)):
             if str(item["sk"]).startswith(OWNER):
                 found.owners.update(_owners(bytes_of(item)))
@@ -75,9 +81,8 @@ class Waiting:
         """Keep these events until it is known whose they are. Answers the keys of those that are new."""
         items = [_item(kept, raws.get(kept.event.key), now) for kept in events]
         answers = await self._desk.table.put_many([(item, None) for item in items], self._desk.token())
-        await self._desk.table.put_blindly(
-            body_item(_mark(id), b"") for kept in events if (id := kept.event.provider_message_id)
-        )
+        marked = [id for kept in events if (id := kept.event.provider_message_id)] if self._keeps else ()
+        await self._desk.table.put_blindly(body_item(_mark(id), b"") for id in marked)
         return {kept.event.key for kept, answer in zip(events, answers, strict=True) if answer is None}
 
 
