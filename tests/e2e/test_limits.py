@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
+from slowly import SlowClock, running
 
 from kakitome.accept import Handed, accept
 from kakitome.app import Instance, opened
@@ -17,7 +19,6 @@ from kakitome.core.lifecycle import State
 from kakitome.core.message import Admitted
 from kakitome.core.submission import MessageRequest
 from kakitome.worker import Worker
-from kakitome_simulator.pytest_plugin import running
 from kakitome_simulator.remote import Remote
 
 RATE, QUOTA, MAILS = 14, 40, 60
@@ -45,7 +46,7 @@ def provider(monkeypatch: pytest.MonkeyPatch) -> Iterator[Remote]:
 async def instance(folder: Path, provider: Remote) -> AsyncIterator[Instance]:
     file = folder / "kakitome.toml"
     file.write_text(CONFIGURATION.format(folder=folder, url=provider.url))
-    async with opened(load(file, {})) as it:
+    async with opened(load(file, {}), SlowClock(time.time())) as it:
         yield it
 
 
