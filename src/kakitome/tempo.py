@@ -64,6 +64,11 @@ class Tempo:
         each = self._claim.mean + self._check.mean
         return max(LEAST, int(AT_ONCE_S / each)) if each else None
 
+    def look(self, checks: int) -> float:
+        """Seconds that a check of so many takes."""
+        seconds = checks * self._check.at_most
+        return seconds if seconds >= NOTHING_S else 0.0
+
     def lead(self, claims: int, checks: int) -> float:
         """Seconds from asking for slots until those mails stand before the completing write: so many are claimed
         before it, and so many are checked."""

@@ -81,12 +81,24 @@ class Permission:
         return self._has(index, self._slot(index)) and await self._looked_at(index)
 
     async def turn(self, index: int) -> bool:
-        clock = self._hands.clock
-        while (slot := self._slot(index)) is not None and (wait := slot - clock.monotonic()) > 0:
-            await clock.sleep(wait)  # again, where a timer fired early
-        if slot is None and await self._another(index):
-            return await self.turn(index)
-        return self._has(index, slot) and await self._looked_at(index)
+        """Waits for the parcel's slot, having looked just before: looking into a far ledger takes longer than a slot
+        waits."""
+        clock, early = self._hands.clock, min(CHECK_AGAIN, self._hands.tempo.look(len(self._claims)))
+        looked = False
+        while True:
+            slot = self._slot(index)
+            if slot is None:
+                if not await self._another(index):
+                    return self._has(index, None)
+                looked = False
+            elif not looked and slot - early <= clock.monotonic():
+                if not await self._looked_at(index):
+                    return False
+                looked = True
+            elif (wait := slot - (0.0 if looked else early) - clock.monotonic()) > 0:
+                await clock.sleep(wait)  # and again, where a timer fired early
+            else:
+                return True
 
     async def _another(self, index: int) -> bool:
         """Another slot, for who stands before the completing write. To begin anew would miss it again where the way
