@@ -39,7 +39,7 @@ from kakitome.ports.queue import Queue
 from kakitome.ports.transport import Transport
 from kakitome.rendering.renderer import TemplateRenderer
 from kakitome.rendering.stationery import Stationery
-from kakitome.stores import Store, folder_of, store_of
+from kakitome.stores import Store, beside_of, folder_of, store_of
 from kakitome.unsubscribe import Exit
 from kakitome.worker import Worker
 
@@ -170,6 +170,7 @@ class Instance:
             watch_of(self.config, self.lanes, self.ledger, self.clock).run,
             *(drain.run for drain in drains_of(self.config, self.ledger, self.clock, self.step)),
             *bounce_doors(self.config, self.ledger, self.clock, self.folder, self.step),
+            *beside_of(self.config, self.ledger, self.clock),
         ]
 
     async def _guard(self) -> None:

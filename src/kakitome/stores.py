@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Coroutine
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 from random import SystemRandom
-from typing import Protocol
+from typing import Any, Protocol
 
 from kakitome.config import Config, milliseconds
 from kakitome.core.errors import ConfigurationError
@@ -73,3 +75,14 @@ async def _dynamodb(config: Config, clock: Clock, transient: TransientLimit) -> 
     table = Table.at(place(config.ledger.url), clock, SystemRandom())
     own = config.ledger
     return await DynamoLedger.open(table, transient, folds=own.feed, provider_ids=own.provider_ids)
+
+
+def beside_of(config: Config, store: Store, clock: Clock) -> list[Callable[[], Coroutine[Any, Any, None]]]:
+    """What goes on beside every worker for the ledger's own sake. A table's stream is kept for one day: where nobody
+    asked for a counter in that time, what happened would be missing in all of them."""
+    if config.ledger.feed == "elsewhere" or _sqlite_path(config) is not None:
+        return []
+    from kakitome.ledgers.dynamodb.ledger import DynamoLedger
+
+    assert isinstance(store, DynamoLedger)
+    return [partial(store.feed.run, clock)]
