@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Sequence
 
 from kakitome.core.errors import StateError
 from kakitome.core.ids import RunId
-from kakitome.core.lifecycle import OPEN, Cause
+from kakitome.core.lifecycle import OPEN
 from kakitome.core.message import Run
 from kakitome.core.policy import Policy
 from kakitome.ledgers.dynamodb import keys
@@ -19,6 +19,7 @@ from kakitome.ledgers.dynamodb.items import body_item, image_of
 from kakitome.ledgers.dynamodb.open import Open
 from kakitome.ledgers.dynamodb.pages import Pages
 from kakitome.ledgers.dynamodb.table import Conflict, Put
+from kakitome.ledgers.dynamodb.withdrawing import withdraw
 from kakitome.ledgers.memory.book import Book
 from kakitome.ledgers.memory.runs import MemoryRuns
 from kakitome.ports.runs import Import, ImportBatch
@@ -130,23 +131,11 @@ class DynamoRuns:
 
         moved = await self._desk.cases.change(run, rule)
         if to == "cancelled":
-            await self._withdraw(case, who, now)
+            await withdraw(self._desk, self._open, case, who, now)
         return moved
 
     async def _is_open(self, case: Case, now: int) -> bool:
         return await self._open.first(self._open.messages(case, now), lambda m: m.state in OPEN) is not None
-
-    async def _withdraw(self, case: Case, who: str, now: int) -> None:
-        """Everything open of a cancelled campaign. Whoever is cut off in the middle leaves the rest to the sweeper."""
-
-        def rule(book: Book, id: int) -> None:
-            message = next(iter(book.messages.values()))
-            if message.state in OPEN and message.withdrawn_by is None:
-                message.withdrawn_by = who
-                book.change(message, Cause.CANCELLED, now)
-
-        async for found in self._open.messages(case, now):
-            await self._desk.each([m.id for m in found if m.withdrawn_by is None], rule)
 
     async def find(self, name: str) -> Run | None:
         known = await self._desk.cases.named(name)

@@ -14,6 +14,7 @@ from kakitome.ledgers.dynamodb.items import message_id
 from kakitome.ledgers.dynamodb.lanes import LaneRecords
 from kakitome.ledgers.dynamodb.open import Open
 from kakitome.ledgers.dynamodb.pages import Pages
+from kakitome.ledgers.dynamodb.withdrawing import cancelled_by, withdraw
 from kakitome.ledgers.dynamodb.workers import all_workers
 from kakitome.ledgers.memory.book import Book, Message
 from kakitome.ledgers.memory.sweeps import MemorySweeps
@@ -44,11 +45,13 @@ class DynamoSweeps:
         return over
 
     async def _past(self, now: int) -> AsyncIterator[list[MessageId]]:
-        """What may be past its time."""
+        """What may be past its time. On the way what a cancelled campaign still has open is withdrawn."""
         for case in await self._desk.cases.all():
             run = case.book.run
             if run.state == "done":
                 continue
+            if run.state == "cancelled":
+                await withdraw(self._desk, self._open, case, cancelled_by(case), now)
             async for entries in self._open.entries(run.id):
                 yield [message_id(entry) for entry in entries if isinstance(e := entry.get("e"), int) and e <= now]
             if case.book.expires is not None and case.book.expires <= now:
