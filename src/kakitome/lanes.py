@@ -18,7 +18,7 @@ from kakitome.ports.account_list import AccountList
 from kakitome.ports.clock import Clock
 from kakitome.ports.figures import PointsSource
 from kakitome.ports.transport import Transport
-from kakitome.transports.aws_credentials import AwsCredentials
+from kakitome.transports.aws_credentials import AwsCredentials, Role
 from kakitome.transports.outbox import OutboxTransport
 from kakitome.transports.sendgrid import SendGridSettings, SendGridTransport
 from kakitome.transports.ses import ANSWER_TIMEOUT, SesSettings, SesTransport
@@ -190,4 +190,5 @@ def _sendgrid(table: LaneTable, at: str, lane: Lane) -> SendGridSettings:
 
 
 def _aws(table: LaneTable) -> AwsCredentials:
-    return AwsCredentials(table.credentials.partition(":")[2] or None)
+    profile = table.credentials.partition(":")[2] or None
+    return AwsCredentials(profile, Role(table.assume_role, table.region or "") if table.assume_role else None)

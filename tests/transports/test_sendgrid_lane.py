@@ -72,7 +72,7 @@ def test_an_account_is_a_region_and_a_key(tmp_path: Path) -> None:
     ("key", "lines"),
     [
         ("api_key", []),
-        ("api_key", ['api_key = "SG.secret"']),
+        ("api_key", ['api_key = "SG.hush"']),
         ("region", [KEY, 'region = "ap-northeast-1"']),
         ("endpoint", [KEY, 'endpoint = "http://proxy.example"']),
         ("horizon", [KEY, 'horizon = "soon"']),
@@ -83,7 +83,7 @@ def test_what_cannot_work_is_said_at_the_start(tmp_path: Path, key: str, lines: 
     with pytest.raises(ConfigurationError) as caught:
         load(_file(tmp_path, *lines), {})
     assert caught.value.data["key"] == f"lanes.sg.{key}"
-    assert "secret" not in str(caught.value)
+    assert "hush" not in str(caught.value)
 
 
 def test_the_keys_of_webhooks_are_references(tmp_path: Path) -> None:

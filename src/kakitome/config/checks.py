@@ -11,7 +11,7 @@ from kakitome.config.pacing import paces_of
 from kakitome.config.queue import check_queue
 from kakitome.config.sendgrid import check_sendgrid, check_sendgrid_events
 from kakitome.config.tables import AccountTable, Config, EventsTable, LaneTable, Table
-from kakitome.config.values import is_loopback, is_safe, milliseconds
+from kakitome.config.values import WHERE, check_reference, is_loopback, is_safe, milliseconds
 from kakitome.core.errors import ConfigurationError
 
 
@@ -150,6 +150,9 @@ def _check_lane(at: str, lane: LaneTable) -> None:
         _check_api(at, lane)
     if lane.provider == "sendgrid":
         check_sendgrid(at, lane)
+    elif lane.assume_role is not None:
+        what = f"{at}.assume_role is set, and provider {lane.provider} knows no roles of AWS."
+        raise ConfigurationError(what, "Leave it out.", key=f"{at}.assume_role")
     if smtp and lane.port == 25 and not is_loopback(lane.host or ""):
         raise ConfigurationError(
             f"{at}.port is 25, which is for mail between servers; providers throttle or refuse it.",
@@ -162,12 +165,10 @@ def _check_lane(at: str, lane: LaneTable) -> None:
             'Use "implicit" or "starttls"; "none" is for this machine only.',
             key=f"{at}.tls",
         )
-    for key in ("password",):
-        value = getattr(lane, key)
-        if value is not None and not value.startswith(("env:", "file:")):
-            raise ConfigurationError(
-                f"{at}.{key} holds a secret itself.", "Say where it is: env:NAME or file:PATH.", key=f"{at}.{key}"
-            )
+    check_reference(f"{at}.password", lane.password)
+
+
+_ROLE = re.compile(r"arn:aws[a-z-]*:iam::[0-9]{12}:role/[\w+=,.@/-]+", re.ASCII).fullmatch
 
 
 def _check_api(at: str, lane: LaneTable) -> None:
@@ -179,6 +180,9 @@ def _check_api(at: str, lane: LaneTable) -> None:
         )
     if lane.endpoint is not None and not is_safe(lane.endpoint):
         raise ConfigurationError(
+    if lane.assume_role is not None and _ROLE(lane.assume_role) is None:
+        what = f"{at}.assume_role is not the ARN of a role."
+        raise ConfigurationError(what, "Write arn:aws:iam::ACCOUNT:role/NAME.", key=f"{at}.assume_role")
             f"{at}.endpoint is not an https:// address: mail would cross the network in the clear.",
             "Leave it out for Amazon's own; http:// is for this machine only.",
             key=f"{at}.endpoint",
@@ -196,12 +200,10 @@ def _check_alerts(config: Config) -> None:
     places = {f"alerts.{key}": getattr(table, key) for key in ("slack", "webhook", "webhook_secret")}
     places |= {f"owners.{name}.slack": owner.slack for name, owner in config.owners.items()}
     for key, place_of in places.items():
-        if place_of is not None and not place_of.startswith(("env:", "file:")):
-            what = f"{key} holds a secret itself."
-            raise ConfigurationError(what, "Say where it is: env:NAME or file:PATH.", key=key)
+        check_reference(key, place_of)
     if table.webhook is not None and table.webhook_secret is None:
         what = "alerts.webhook has no webhook_secret: nobody there could tell our alerts from anybody's."
-        raise ConfigurationError(what, "Say where one is: env:NAME or file:PATH.", key="alerts.webhook_secret")
+        raise ConfigurationError(what, WHERE, key="alerts.webhook_secret")
 
 
 def _check_events(events: EventsTable) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
 
 from kakitome.config.tables import QueueTable
-from kakitome.config.values import is_safe, milliseconds
+from kakitome.config.values import check_reference, is_safe, milliseconds
 from kakitome.core.errors import ConfigurationError
 from kakitome.queues.redis import RedisPlace
 from kakitome.queues.sqs import SqsPlace
@@ -49,9 +49,7 @@ def check_queue(table: QueueTable) -> None:
     for key, value in (("queue.password", table.password), ("queue.ca", table.ca)):
         if value is not None and not isinstance(place, RedisPlace):
             raise ConfigurationError(f"{key} is set, and {KEY} is no Redis.", "Leave it out.", key=key)
-    if table.password is not None and not table.password.startswith(("env:", "file:")):
-        what = "queue.password holds a secret itself."
-        raise ConfigurationError(what, "Say where it is: env:NAME or file:PATH.", key="queue.password")
+    check_reference("queue.password", table.password)
     if table.ca is not None and isinstance(place, RedisPlace) and not place.tls:
         raise ConfigurationError("queue.ca is set, and nothing is encrypted.", "Write rediss://.", key="queue.ca")
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 
 from kakitome.config.tables import EventsTable, LaneTable
-from kakitome.config.values import is_safe
+from kakitome.config.values import check_reference, is_safe
 from kakitome.core.errors import ConfigurationError
 
 REGIONS = ("global", "eu")
@@ -22,7 +22,7 @@ def check_sendgrid(at: str, lane: LaneTable) -> None:
     if lane.api_key is None:
         what = f"{at} has no api_key."
         raise ConfigurationError(what, 'Say where it is: api_key = "env:SENDGRID_API_KEY".', key=f"{at}.api_key")
-    _check_reference(f"{at}.api_key", lane.api_key)
+    check_reference(f"{at}.api_key", lane.api_key, "key")
     if lane.region not in (None, *REGIONS):
         what = f"{at}.region = {lane.region!r} is no region of SendGrid's."
         raise ConfigurationError(what, 'Write "global" or "eu".', key=f"{at}.region")
@@ -36,9 +36,4 @@ def check_sendgrid(at: str, lane: LaneTable) -> None:
 
 def check_sendgrid_events(events: EventsTable) -> None:
     for reference in events.sendgrid_keys:
-        _check_reference("events.sendgrid_keys", reference)
-
-
-def _check_reference(key: str, reference: str) -> None:
-    if not reference.startswith(("env:", "file:")):
-        raise ConfigurationError(f"{key} holds a key itself.", "Say where it is: env:NAME or file:PATH.", key=key)
+        check_reference("events.sendgrid_keys", reference, "key")

@@ -1,6 +1,7 @@
 """What stands in the cells of the configuration: durations, addresses of places, and where secrets are.
 
-Secrets are never in the file: `env:NAME` and `file:PATH` say where they are, and nothing prints what was found there.
+Secrets are never in the file: `env:NAME`, `file:PATH`, `secretsmanager:ARN` and `ssm:NAME` say where they are, and
+nothing prints what was found there.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from kakitome.config.vault import KINDS, kept
 from kakitome.core.errors import ConfigurationError
 
 Duration = str
@@ -45,6 +47,21 @@ def is_loopback(host: str) -> bool:
     return host in ("localhost", "::1", "[::1]") or re.fullmatch(r"127(\.\d{1,3}){3}", host) is not None
 
 
+WHERE = "Say where it is: env:NAME, file:PATH, secretsmanager:ARN or ssm:NAME."
+
+
+def check_reference(key: str, reference: str | None, what: str = "secret") -> None:
+    """That it says where a secret is. Raises `ConfigurationError`, which never shows what stands there instead."""
+    if reference is None:
+        return
+    kind, _, rest = reference.partition(":")
+    if kind not in ("env", "file", *KINDS) or not rest:
+        raise ConfigurationError(f"{key} holds a {what} itself.", WHERE, key=key)
+    if kind == "secretsmanager" and not rest.startswith("arn:"):
+        told = f"{key} is {reference}, and a secret in AWS Secrets Manager has its ARN there."
+        raise ConfigurationError(told, "`aws secretsmanager describe-secret --secret-id NAME` prints it.", key=key)
+
+
 def secret(reference: str | None, key: str, environment: Mapping[str, str] | None = None) -> str:
     """What a reference stands for. Raises `ConfigurationError`, which names the reference and never the secret."""
     if not reference:
@@ -60,4 +77,6 @@ def secret(reference: str | None, key: str, environment: Mapping[str, str] | Non
             return Path(rest).read_text("utf-8").strip()
         except OSError as error:
             raise ConfigurationError(f"{key} is file:{rest}, which cannot be read ({error.strerror}).") from error
-    raise ConfigurationError(f"{key} must say where the secret is: env:NAME or file:PATH.", key=key)
+    if kind in KINDS:
+        return kept(reference, key)
+    raise ConfigurationError(f"{key} does not say where the secret is.", WHERE, key=key)

@@ -1,5 +1,6 @@
 """Where AWS keys come from: the SDK's own chain (environment, profile, SSO, role of the machine), asked when needed.
 
+With a role they are the ones that AWS lends for it (*AWS STS API Reference*, "AssumeRole"), an hour at a time.
 Nothing is looked for before the first mail, and what was found is renewed before it ends, as the SDK does it: AWS's
 chain has too many links to have a second one.
 """
@@ -7,19 +8,31 @@ chain has too many links to have a second one.
 from __future__ import annotations
 
 import asyncio
-from typing import Any
+from functools import partial
+from typing import Any, NamedTuple
 
 from kakitome.core.outcome import Unavailability, Unavailable
 from kakitome.core.reply import Reply
 from kakitome.transports.opening import Unreached
 from kakitome.transports.sigv4 import Keys
 
+SESSION = "kakitome"
+"""What CloudTrail calls us while we have a role."""
+
+
+class Role(NamedTuple):
+    """To be taken on with the chain's keys, by the STS of this region."""
+
+    arn: str
+    region: str
+
 
 class AwsCredentials:
     """The keys to sign with now."""
 
-    def __init__(self, profile: str | None = None) -> None:
+    def __init__(self, profile: str | None = None, role: Role | None = None) -> None:
         self._profile = profile
+        self._role = role
         self._found: Any = None
         self._looking = asyncio.Lock()
 
@@ -43,13 +56,25 @@ class AwsCredentials:
 
         try:
             if self._found is None:
-                self._found = Session(profile=self._profile).get_credentials()
+                self._found = self._assumed(Session(profile=self._profile))
             if self._found is not None:
                 return self._frozen()
         except (BotoCoreError, ClientError) as error:
             self._found = None
-            raise _none(f"{type(error).__name__}: {error}") from error
+            needs = f" It takes sts:AssumeRole on {self._role.arn}, and that role's trust." if self._role else ""
+            raise _none(f"{type(error).__name__}: {error}{needs}") from error
         raise _none("No AWS credentials in the environment, the profile files or the role of this machine.")
+
+    def _assumed(self, session: Any) -> Any:
+        """The chain's keys, or the role's: those are fetched when they are asked for."""
+        from botocore.credentials import AssumeRoleCredentialFetcher, DeferredRefreshableCredentials
+
+        found = session.get_credentials()
+        if found is None or self._role is None:
+            return found
+        sts = partial(session.create_client, region_name=self._role.region or None)
+        lent = AssumeRoleCredentialFetcher(sts, found, self._role.arn, extra_args={"RoleSessionName": SESSION})
+        return DeferredRefreshableCredentials(lent.fetch_credentials, "assume-role")
 
     def _frozen(self) -> Keys:
         keys = self._found.get_frozen_credentials()
