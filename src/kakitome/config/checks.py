@@ -178,11 +178,11 @@ def _check_api(at: str, lane: LaneTable) -> None:
             'Write "aws" for the SDK\'s own chain (role, SSO, environment), or "aws:PROFILE".',
             key=f"{at}.credentials",
         )
-    if lane.endpoint is not None and not is_safe(lane.endpoint):
-        raise ConfigurationError(
     if lane.assume_role is not None and _ROLE(lane.assume_role) is None:
         what = f"{at}.assume_role is not the ARN of a role."
         raise ConfigurationError(what, "Write arn:aws:iam::ACCOUNT:role/NAME.", key=f"{at}.assume_role")
+    if lane.endpoint is not None and not is_safe(lane.endpoint):
+        raise ConfigurationError(
             f"{at}.endpoint is not an https:// address: mail would cross the network in the clear.",
             "Leave it out for Amazon's own; http:// is for this machine only.",
             key=f"{at}.endpoint",
