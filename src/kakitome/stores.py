@@ -28,6 +28,11 @@ class Store(Ledger, Protocol):
         """A person's word that a restored ledger may send again."""
         ...
 
+    async def prune(self, campaign: str, who: str, window: int, now: int) -> str:
+        """Throw away the rows of a finished campaign, whose account stays; events of it are waited for during `window`
+        milliseconds. Answers the name of what is gone. Raises `NotFound`, and `StateError` where they must stay."""
+        ...
+
 
 def folder_of(config: Config) -> Path:
     """Where the workers' locks and marks, rejects and the outbox lie."""
@@ -74,7 +79,13 @@ async def _dynamodb(config: Config, clock: Clock, transient: TransientLimit) -> 
 
     table = Table.at(place(config.ledger.url), clock, SystemRandom())
     own = config.ledger
-    return await DynamoLedger.open(table, transient, folds=own.feed, provider_ids=own.provider_ids)
+    return await DynamoLedger.open(
+        table,
+        transient,
+        folds=own.feed,
+        campaign_tables=own.campaign_tables,
+        provider_ids=own.provider_ids,
+    )
 
 
 def beside_of(config: Config, store: Store, clock: Clock) -> list[Callable[[], Coroutine[Any, Any, None]]]:

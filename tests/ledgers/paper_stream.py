@@ -87,6 +87,8 @@ class PaperStream:
         self._sizes = sizes
         self._turn = count()
 
+    begun = False
+
     async def shards(self) -> list[Shard]:
         return self.order
 

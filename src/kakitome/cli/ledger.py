@@ -1,4 +1,5 @@
-"""`ledger verify`: do the books agree? `ledger release`: a restored one may send again."""
+"""`ledger verify`: do the books agree? `ledger release`: a restored one may send again. `ledger prune`: a
+finished campaign's rows are thrown away."""
 
 from __future__ import annotations
 
@@ -8,6 +9,7 @@ import msgspec
 
 from kakitome.cli import session
 from kakitome.cli.out import Out, number
+from kakitome.config import milliseconds
 
 
 async def verify(args: Namespace, out: Out) -> int:
@@ -31,4 +33,17 @@ async def release(args: Namespace, out: Out) -> int:
         out.document({"released": released})
     else:
         out.line("It sends again." if released else "It was not held.")
+    return 0
+
+
+async def prune(args: Namespace, out: Out) -> int:
+    async with session.instance(args, out) as instance:
+        window = milliseconds(instance.config.retention.events, "retention.events")
+        table = await instance.ledger.prune(args.campaign, session.who(args), window, instance.clock.now())
+    if out.json:
+        out.document({"campaign": args.campaign, "table": table})
+    else:
+        out.line(f"The table {table} is gone, with all rows of the campaign {args.campaign}.")
+        out.line("Its account stays:")
+        out.line(f"  {session.command(args, 'campaign', 'report', args.campaign)}")
     return 0

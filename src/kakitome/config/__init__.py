@@ -4,6 +4,7 @@ tables      what may be set
 reading     the file, the environment over it, and keys that are not known
 checks      what makes no sense together
 accounts    which account a lane leads into, and whether it can be asked for its limits
+ledger      what only a ledger of one kind can do
 mailing     what a list needs, and whether mail leaves this machine
 pacing      which recipients' domains have a pace of their own
 queue       where the doorbell is
@@ -27,6 +28,7 @@ from kakitome.config.tables import (
     OwnerTable,
     PacingTable,
     QueueTable,
+    RetentionTable,
     SenderTable,
     StreamTable,
     SuppressionTable,
@@ -45,6 +47,7 @@ __all__ = [
     "OwnerTable",
     "PacingTable",
     "QueueTable",
+    "RetentionTable",
     "SenderTable",
     "StreamTable",
     "SuppressionTable",

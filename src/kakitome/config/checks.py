@@ -6,6 +6,7 @@ import math
 import re
 
 from kakitome.config.accounts import account_of, asks
+from kakitome.config.ledger import check_ledger
 from kakitome.config.mailing import check_mailing, host_of, stays_here
 from kakitome.config.pacing import paces_of
 from kakitome.config.queue import check_queue
@@ -40,6 +41,7 @@ def checked(config: Config) -> Config:
             what = f"streams.{name}.owner names {stream.owner!r}, which no [owners.…] defines."
             raise ConfigurationError(what, key=f"streams.{name}.owner")
     check_queue(config.queue)
+    check_ledger(config.ledger)
     _check_events(config.events)
     check_sendgrid_events(config.events)
     if config.events.trust == "simulator":
@@ -54,14 +56,14 @@ def checked(config: Config) -> Config:
 
 _DURATIONS = (
     *("horizon", "neighbourhood", "oldest", "sendgrid_oldest", "timeout", "margin"),
-    *("first_delay", "longest_delay", "expires_after"),
+    *("first_delay", "longest_delay", "expires_after", "events"),
 )
 _MOST = {"attempts": 1_000, "connections": 1_000, "port": 65_535}
 
 
 def _check_values(config: Config) -> None:
     """Durations and counts, now and not when the first mail of that stream comes."""
-    tables: dict[str, Table] = {"evidence": config.evidence, "events": config.events}
+    tables: dict[str, Table] = {"evidence": config.evidence, "events": config.events, "retention": config.retention}
     tables |= {f"lanes.{name}": lane for name, lane in config.lanes.items()}
     tables |= {f"streams.{name}": stream for name, stream in config.streams.items()}
     for at, table in tables.items():

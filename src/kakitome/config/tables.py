@@ -15,13 +15,21 @@ class Table(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 
 
 class LedgerTable(Table, frozen=True, kw_only=True):
-    """`folder` is for what a worker leaves on its machine; `feed`: who folds a table's stream into its counters."""
+    """`folder` is for what a worker leaves on its machine; `feed`: who folds a table's stream into its counters;
+    `campaign_tables`: where a new campaign's rows are."""
 
     url: str = "sqlite:///kakitome-data/ledger.db"
     provider_ids: bool = True
     """Whether mail in a table is found by its provider's id."""
     folder: str | None = None
     feed: Literal["reader", "elsewhere"] = "reader"
+    campaign_tables: Literal["shared", "own"] = "shared"
+
+
+class RetentionTable(Table, frozen=True, kw_only=True):
+    """`events`: how long after the end of a campaign bounces and complaints of it are waited for."""
+
+    events: Duration = "14d"
 
 
 class QueueTable(Table, frozen=True, kw_only=True):
@@ -203,3 +211,4 @@ class Config(Table, frozen=True, kw_only=True):
     suppression: SuppressionTable = SuppressionTable()
     evidence: EvidenceTable = EvidenceTable()
     alerts: AlertsTable = AlertsTable()
+    retention: RetentionTable = RetentionTable()

@@ -12,6 +12,7 @@
     │   ├── SearchNeedsKey      what was asked for can only be found with something more
     │   └── StateError          the thing exists, but is not in a state that allows this
     ├── NotFound                no such message, campaign, template …
+    ├── Pruned                  a message whose finished campaign was thrown away; the campaign's account is there
     ├── EventRefused            an event whose origin is not proved
     └── LedgerUnavailable       the ledger cannot write now; nothing was acknowledged
 
@@ -87,6 +88,12 @@ class StateError(Refused):
 
 class NotFound(KakitomeError):
     slug = "not-found"
+
+
+class Pruned(KakitomeError):
+    """There was such a message; the rows of its finished campaign were thrown away, the account was not."""
+
+    slug = "pruned"
 
 
 class EventRefused(KakitomeError):

@@ -15,3 +15,6 @@ def ledger(commands: Family) -> None:
     command(ledger, "verify", "ledger:verify", "recount everything against the counters and the journal")
     release = command(ledger, "release", "ledger:release", "let a ledger that was restored from a backup send again")
     who(release, required=True)
+    prune = command(ledger, "prune", "ledger:prune", "throw away a finished campaign's rows; its account stays")
+    prune.add_argument("--campaign", metavar="NAME", required=True)
+    prune.add_argument("--who", metavar="NAME", help="who decides (default: you)")

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Sequence
 from typing import TypeVar
 
-from kakitome.core.errors import LedgerUnavailable, NotFound
+from kakitome.core.errors import LedgerUnavailable, NotFound, StateError
 from kakitome.core.ids import RunId
 from kakitome.core.message import Entry
 from kakitome.ledgers.dynamodb import keys
-from kakitome.ledgers.dynamodb.codec import Case, entry_of, pack_run, unpack_run
-from kakitome.ledgers.dynamodb.items import Image, body_item, image_of
+from kakitome.ledgers.dynamodb.codec import Case, pack_run, unpack_run
+from kakitome.ledgers.dynamodb.items import Image, body_item, entry_of, image_of
 from kakitome.ledgers.dynamodb.marshal import Item
 from kakitome.ledgers.dynamodb.table import Table
 from kakitome.ledgers.memory.book import Book
@@ -86,12 +86,23 @@ class Cases:
         """A person's word sets a campaign going again that was done; `told` is its entry."""
 
         def rule(book: Book, case: Case) -> None:
+            refuse_pruned(case)
             if case.book.run.state == "done":
                 book.set_state(case.book.run.id, "running")
                 book.note(told.at, told.kind, told.data, run=told.run)
 
         if told.run is not None:
             await self.change(told.run, rule)
+
+
+def refuse_pruned(case: Case) -> None:
+    """Raises `StateError` where the campaign's rows were thrown away."""
+    if case.own is not None and case.own.pruned is not None:
+        raise StateError(
+            f"The rows of the campaign {case.book.run.name!r} were thrown away, with the table {case.own.table}. "
+            "Its account is still there, and nothing can be added to it.",
+            "Begin another campaign.",
+        )
 
 
 def case_item(case: Case, told: Sequence[Entry]) -> Item:

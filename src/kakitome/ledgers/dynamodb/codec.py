@@ -15,7 +15,8 @@ from kakitome.core.event import BounceClass, Event, EventKind, Permanence
 from kakitome.core.guard import Verdict
 from kakitome.core.ids import Fence, MessageId, RunId, SubmissionId
 from kakitome.core.lifecycle import Cause, State
-from kakitome.core.message import Entry, Run
+from kakitome.core.message import Run
+from kakitome.ledgers.dynamodb.own import Own
 from kakitome.ledgers.dynamodb.squeeze import loosened, squeezed
 from kakitome.ledgers.memory.book import Attempt, EventBook, GuardBook, ImportBook, Message, RunBook
 
@@ -115,13 +116,14 @@ class StoredRun(msgspec.Struct, frozen=True):
     history: tuple[StoredEntry, ...] = ()
     told: dict[str, int] = {}
     paces: tuple[str, ...] = ()
+    own: Own | None = None
 
 
 @dataclass
 class Case:
     """A run with its imports, as they lay in the table. `bits` is None until the first row names them; `told` is how
     many lines became no message, of imports that are closed: the book has counted them; `paces` are all that its rows
-    ever had."""
+    ever had; `own` is the table that its rows have for themselves."""
 
     book: RunBook
     imports: list[ImportBook] = field(default_factory=list)
@@ -129,6 +131,7 @@ class Case:
     history: list[StoredEntry] = field(default_factory=list)
     told: dict[str, int] = field(default_factory=dict)
     paces: tuple[str, ...] = ()
+    own: Own | None = None
 
 
 @dataclass
@@ -282,19 +285,14 @@ def pack_run(case: Case) -> bytes:
         history=tuple(case.history[-HISTORY:]),
         told=case.told,
         paces=case.paces,
+        own=case.own,
     )
     return _pack(stored)
 
 
 def unpack_run(body: bytes) -> Case:
     s = _runs(body)
-    guard = GuardBook(s.since, s.sent_before, s.verdict)
-    book = RunBook(s.run, s.expires, s.before_import, s.invalid, s.duplicate, s.already, guard)
+    book = RunBook(s.run, s.expires, s.before_import, s.invalid, s.duplicate, s.already)
+    book.guard = GuardBook(s.since, s.sent_before, s.verdict)
     imports = [ImportBook(s.run.id, i.digest, i.next_line, i.sealed, i.expected) for i in s.imports]
-    return Case(book, imports, s.bits, list(s.history), dict(s.told), s.paces)
-
-
-def entry_of(e: Entry) -> StoredEntry:
-    """As it lies with its message, or with its run. `about` is 0 for one of many (its `ids` are where it lies)."""
-    data = {name: value for name, value in e.data.items() if name != "ids"}
-    return StoredEntry(e.at, e.kind, msgspec.to_builtins(data), 0 if "ids" in e.data else e.run or 0)
+    return Case(book, imports, s.bits, list(s.history), dict(s.told), s.paces, s.own)

@@ -20,7 +20,8 @@ from kakitome.ledgers.dynamodb.counters_kept import Counted, Counters
 from kakitome.ledgers.dynamodb.desk import Desk
 from kakitome.ledgers.dynamodb.feed_duty import Duty
 from kakitome.ledgers.dynamodb.journal_chain import Chain, Heard, Told, told_by
-from kakitome.ledgers.dynamodb.stream import Record, Shard, Stream, Trimmed
+from kakitome.ledgers.dynamodb.stream import Record, Shard, Trimmed
+from kakitome.ledgers.dynamodb.streams import Streams
 from kakitome.ports.clock import Clock
 
 log = logging.getLogger("kakitome.feed")
@@ -42,7 +43,7 @@ class Feed:
         self.counters = Counters(desk)
         self._folds = folds
         self._chain = Chain(desk)
-        self._stream = Stream(desk.table)
+        self._stream = Streams(desk)
         self._duty = Duty(desk)
         self._shards: list[Shard] | None = None
         self._ended: set[str] = set()
@@ -101,7 +102,7 @@ class Feed:
                 there = {known.id for known in self._shards}
                 if shard.parent is None or shard.parent in self._ended or shard.parent not in there:
                     await self._read(shard.id)
-            if len(self._ended) == ended:
+            if len(self._ended) == ended and not self._stream.begun:
                 return
             self._shards = await self._stream.shards()  # where one ends, others begin
             self._ended &= {shard.id for shard in self._shards}

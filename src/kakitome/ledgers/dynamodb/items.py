@@ -17,7 +17,7 @@ from kakitome.core.ids import MessageId, RunId
 from kakitome.core.lifecycle import OPEN, Cause, State
 from kakitome.core.message import Entry
 from kakitome.ledgers.dynamodb import keys
-from kakitome.ledgers.dynamodb.codec import HISTORY, Shelved, entry_of, pack_message
+from kakitome.ledgers.dynamodb.codec import HISTORY, Shelved, StoredEntry, pack_message
 from kakitome.ledgers.dynamodb.marshal import Item, Key
 from kakitome.ledgers.memory.book import Message
 
@@ -64,6 +64,12 @@ def message_id(item: Item) -> MessageId:
 def open_part(run: RunId, part: str = WAITING) -> str:
     """The partition of the open index that has these messages of the run."""
     return f"{run:x}#{part}"
+
+
+def entry_of(e: Entry) -> StoredEntry:
+    """As it lies with its message, or with its run. `about` is 0 for one of many (its `ids` are where it lies)."""
+    data = {name: value for name, value in e.data.items() if name != "ids"}
+    return StoredEntry(e.at, e.kind, msgspec.to_builtins(data), 0 if "ids" in e.data else e.run or 0)
 
 
 def body_item(key: Key, body: bytes, told: Sequence[Entry] = ()) -> Item:

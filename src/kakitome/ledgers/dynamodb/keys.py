@@ -16,6 +16,7 @@ page bits (4) and what is left of the hash (40).
 
 from __future__ import annotations
 
+import re
 from hashlib import blake2b
 
 from kakitome.core.ids import MessageId, RunId, SubmissionId
@@ -150,6 +151,22 @@ def short(text: str) -> str:
 
 def events(batch: str) -> Key:
     return Key(f"e{batch}", "e")
+
+
+_OF_ROWS = re.compile(r"[cPT]([0-9a-f]+)(?:#|$)")
+_OF_ONE_ROW = re.compile(r"o([0-9a-z]{13})$")
+
+
+def campaign_of(pk: str, index: str | None = None) -> RunId | None:
+    """The run of a partition that is only about the rows of one, or of the mail of one in the index of what is open;
+    None: of any other."""
+    if index == "open":
+        return RunId(int(pk.partition("#")[0], 16))
+    if index is None and (found := _OF_ROWS.match(pk)) is not None:
+        return RunId(int(found[1], 16))
+    if index is None and (found := _OF_ONE_ROW.match(pk)) is not None and is_row(id := number_of(found[1])):
+        return run_of(id)
+    return None
 
 
 LISTED = "a"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable
-from typing import Self
+from typing import Literal, Self
 
 from kakitome.core.suppression import TransientLimit
 from kakitome.ledgers.dynamodb import keys
@@ -23,18 +23,24 @@ from kakitome.ledgers.dynamodb.lookout import DynamoLookout
 from kakitome.ledgers.dynamodb.messages import DynamoMessages
 from kakitome.ledgers.dynamodb.open import Open
 from kakitome.ledgers.dynamodb.pages import Pages
+from kakitome.ledgers.dynamodb.pruning import Pruning
 from kakitome.ledgers.dynamodb.reads import DynamoReads
 from kakitome.ledgers.dynamodb.rows import DynamoRows
 from kakitome.ledgers.dynamodb.runnable import DynamoRunnable
 from kakitome.ledgers.dynamodb.runs import DynamoRuns
 from kakitome.ledgers.dynamodb.sweeps import DynamoSweeps
 from kakitome.ledgers.dynamodb.table import Table
+from kakitome.ledgers.dynamodb.tables import Tables
 from kakitome.ledgers.dynamodb.templates import DynamoTemplates
 from kakitome.ledgers.dynamodb.workers import DynamoWorkers
 
 
 def eight_octets() -> bytes:
     return secrets.token_bytes(8)
+
+
+CampaignTables = Literal["shared", "own"]
+"""Where a new campaign's rows are: with everything else, or in a table that can be thrown away as a whole."""
 
 
 class DynamoLedger:
@@ -44,7 +50,13 @@ class DynamoLedger:
     nothing is found by such an id, and an event that does not name its mail stays unmatched.
     """
 
-    def __init__(self, desk: Desk, folds: Folds = "reader", provider_ids: bool = True) -> None:
+    def __init__(
+        self,
+        desk: Desk,
+        folds: Folds = "reader",
+        campaign_tables: CampaignTables = "shared",
+        provider_ids: bool = True,
+    ) -> None:
         self._table = desk.table
         pages = Pages(desk)
         open = Open(desk, pages)
@@ -54,7 +66,7 @@ class DynamoLedger:
         self.reads = DynamoReads(desk, self.feed, open, provider_ids)
         self.messages = DynamoMessages(desk, pages, addresses, early, open)
         self.sweeps = DynamoSweeps(desk, pages, open, LaneRecords(desk, self.feed))
-        self.runs = DynamoRuns(desk, pages, open, self.reads.sent)
+        self.runs = DynamoRuns(desk, pages, open, self.reads.sent, campaign_tables == "own")
         self.rows = DynamoRows(desk, pages, self.reads.taken)
         self.runnable = DynamoRunnable(desk, open)
         self.workers = DynamoWorkers(desk, pages, open, early)
@@ -66,6 +78,7 @@ class DynamoLedger:
         self.guards = DynamoGuards(desk, self.feed)
         self.figures = DynamoFigures(desk, self.feed)
         self.alerts = DynamoAlerts(desk)
+        self._pruning = Pruning(desk, self.feed, open)
         self.lookout = DynamoLookout(desk, self.feed, open)
 
     @classmethod
@@ -75,10 +88,16 @@ class DynamoLedger:
         transient: TransientLimit | None = None,
         token: Callable[[], bytes] = eight_octets,
         folds: Folds = "reader",
+        campaign_tables: CampaignTables = "shared",
         provider_ids: bool = True,
     ) -> Self:
         """The ledger in a table that is there. Its key for address hashes is made at the first opening."""
-        return cls(Desk(table, await _hash_key(table, token), token, transient), folds, provider_ids)
+        desk = Desk(Tables(table), await _hash_key(table, token), token, transient)
+        return cls(desk, folds, campaign_tables, provider_ids)
+
+    async def prune(self, campaign: str, who: str, window: int, now: int) -> str:
+        """See `pruning.Pruning.prune`."""
+        return await self._pruning.prune(campaign, who, window, now)
 
     async def held(self) -> str | None:
         """Why this ledger claims nothing: the table was restored from a backup under another name."""

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
 from typing import Final
 
-from kakitome.core.errors import SearchNeedsKey
+from kakitome.core.errors import Pruned, SearchNeedsKey
 from kakitome.core.ids import MessageId, RunId, SubmissionId
 from kakitome.core.lifecycle import State
 from kakitome.core.message import AttemptView, MessageView
@@ -38,8 +39,16 @@ class DynamoReads:
     # ── Messages ────────────────────────────────────────────────────────────────────────────────────────────────────
 
     async def messages(self, ids: Sequence[MessageId]) -> list[MessageView]:
+        """Raises `Pruned` where one was thrown away with its campaign."""
         shelves = await self._desk.shelves(ids)
+        await self._refuse_pruned(id for id in ids if id not in shelves)
         return await self._views([shelves[id] for id in sorted(shelves)])
+
+    async def _refuse_pruned(self, lost: Iterable[MessageId]) -> None:
+        cases = await self._desk.cases.of({keys.run_of(id) for id in lost if keys.is_row(id)})
+        for case in cases.values():
+            if case.own is not None and case.own.pruned is not None:
+                raise _pruned(case.book.run.name, case.own.pruned)
 
     async def submission(self, id: SubmissionId) -> list[MessageView]:
         item = await self._desk.table.get(keys.submission(id))
@@ -68,6 +77,7 @@ class DynamoReads:
         """Raises `SearchNeedsKey` where everything would have to be gone through."""
         if search.provider_id is not None:
             ids: Iterable[MessageId] = await self._by_provider_id(search.provider_id)
+            await self._refuse_pruned(ids)
         elif search.hash is not None:
             ids = await self._by_hash(search.hash, search.run)
         elif search.states and set(search.states) <= set(LISTED):
@@ -184,3 +194,12 @@ class DynamoReads:
 
     async def hash_key(self) -> bytes:
         return self._desk.hash_key
+
+
+def _pruned(campaign: str, at: int) -> Pruned:
+    day = datetime.fromtimestamp(at / 1000, UTC).date()
+    return Pruned(
+        f"The mail was one of the campaign {campaign!r}, whose rows were thrown away on {day}.",
+        f"kakitome campaign report {campaign} still has the account.",
+        campaign=campaign,
+    )

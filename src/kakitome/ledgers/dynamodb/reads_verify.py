@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncIterator, Collection, Iterable, Mapping
 from typing import Final
 
 from kakitome.core.ids import MessageId
 from kakitome.core.lifecycle import Cause
 from kakitome.ledgers.dynamodb import counters
 from kakitome.ledgers.dynamodb.codec import Case, Shelved
-from kakitome.ledgers.dynamodb.counters import BETWEEN, LARGEST, QUARTERS, Cell
+from kakitome.ledgers.dynamodb.counters import BETWEEN, LARGEST, QUARTERS, Cell, of_lane
 from kakitome.ledgers.dynamodb.desk import Desk
 from kakitome.ledgers.dynamodb.feed import Feed
 from kakitome.ledgers.dynamodb.figures import quartered
@@ -48,7 +48,8 @@ class Recount:
         await self._feed.fresh()
         counted = await self._counted(cases)
         resting = [cell for cell in {**recount, **counted} if before.get(cell) == counted.get(cell)]
-        wrong = [cell for cell in resting if recount.get(cell, 0) != counted.get(cell, 0)]
+        pruned = _pruned(cases)
+        wrong = [cell for cell in resting if not _agrees(cell, recount.get(cell, 0), counted.get(cell, 0), pruned)]
         names = {f"{case.book.run.id:x}": case.book.run.name for case in cases}
         return [Discrepancy(what, 0, n) for what, n in impossibles.items()] + [
             Discrepancy(_words(cell, names), recount.get(cell, 0), counted.get(cell, 0)) for cell in sorted(wrong)
@@ -82,6 +83,20 @@ class Recount:
     async def _partition(self, pk: str) -> Sums:
         documents = await self._feed.counters.range(pk, " ", HIGHEST)
         return {Cell(key, name): n for key, cells in documents.items() for name, n in cells.items()}
+
+
+def _pruned(cases: Iterable[Case]) -> set[str]:
+    """The runs whose rows were thrown away, as cells name them."""
+    owns = {f"{case.book.run.id:x}": case.own for case in cases}
+    return {run for run, own in owns.items() if own is not None and own.pruned is not None}
+
+
+def _agrees(cell: Cell, recounted: int, counted: int, pruned: Collection[str]) -> bool:
+    """What was thrown away stays counted: nothing can be said of its cells, and of a lane's only what is too few."""
+    run = quartered(cell.name)[0] if cell.doc.pk == QUARTERS else cell.doc.pk[1:]
+    if run in pruned:
+        return True
+    return recounted <= counted if pruned and cell.doc.pk.startswith(of_lane("")) else recounted == counted
 
 
 def _as_judged(sums: Mapping[Cell, int], cases: Iterable[Case]) -> Sums:

@@ -8,6 +8,7 @@ from kakitome.core.errors import LedgerUnavailable
 from kakitome.core.ids import MessageId, RunId
 from kakitome.core.message import Claimed, Run
 from kakitome.ledgers.dynamodb import keys
+from kakitome.ledgers.dynamodb.cases import refuse_pruned
 from kakitome.ledgers.dynamodb.codec import Case, Shelved, unpack_message
 from kakitome.ledgers.dynamodb.desk import Desk, at_once
 from kakitome.ledgers.dynamodb.items import image_of, message_item, told_of
@@ -42,6 +43,7 @@ class DynamoRows:
 
     async def expect(self, run: RunId, digest: str, rows: int, now: int) -> Run:
         def rule(book: Book, case: Case) -> Run:
+            refuse_pruned(case)
             expecting = at_once(MemoryRows(book).expect(run, digest, rows, now))
             case.bits = keys.page_bits(rows) if case.bits is None else case.bits
             return expecting

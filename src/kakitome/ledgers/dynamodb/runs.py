@@ -9,14 +9,15 @@ from kakitome.core.ids import RunId
 from kakitome.core.lifecycle import OPEN
 from kakitome.core.message import Run
 from kakitome.core.policy import Policy
-from kakitome.ledgers.dynamodb import keys
-from kakitome.ledgers.dynamodb.cases import case_item
+from kakitome.ledgers.dynamodb import keys, schema
+from kakitome.ledgers.dynamodb.cases import case_item, refuse_pruned
 from kakitome.ledgers.dynamodb.codec import Case
 from kakitome.ledgers.dynamodb.desk import Desk, at_once
 from kakitome.ledgers.dynamodb.guards_streams import StreamGuards, is_held
 from kakitome.ledgers.dynamodb.imports import Imports
 from kakitome.ledgers.dynamodb.items import body_item, image_of
 from kakitome.ledgers.dynamodb.open import Open
+from kakitome.ledgers.dynamodb.own import Own, own_name
 from kakitome.ledgers.dynamodb.pages import Pages
 from kakitome.ledgers.dynamodb.table import Conflict, Put
 from kakitome.ledgers.dynamodb.withdrawing import withdraw
@@ -38,7 +39,10 @@ class _Numbered(Book):
 
 
 class DynamoRuns:
-    def __init__(self, desk: Desk, pages: Pages, open: Open, sent: Sent) -> None:
+    """`own`: whether each new campaign has a table for its rows."""
+
+    def __init__(self, desk: Desk, pages: Pages, open: Open, sent: Sent, own: bool = False) -> None:
+        self._own = own
         self._desk = desk
         self._open = open
         self._sent = sent
@@ -75,14 +79,25 @@ class DynamoRuns:
         book.number = await self._next_number()
         run = rule(MemoryRuns(book))
         pointer = body_item(keys.run_name(name), run.id.to_bytes(8, "big"))
-        item = case_item(Case(book.runs[run.id]), book.journal)
+        case = Case(book.runs[run.id], own=await self._table_of(run) if self._own and run.campaign else None)
         try:
-            await desk.table.transact([Put(pointer, None), Put(item, None)], desk.token())
+            puts = [Put(pointer, None), Put(case_item(case, book.journal), None)]
+            await desk.table.transact(puts, desk.token())
         except Conflict:
+            if case.own is not None:
+                await schema.drop(desk.table.line, case.own.table)
             known = await desk.cases.named(name)
             assert known is not None
             return known.book.run
         return run
+
+    async def _table_of(self, run: Run) -> Own:
+        """Made before the run that will name it, so that no run names one that is not there. Whoever is cut off in
+        between leaves an empty table that nothing refers to."""
+        table = self._desk.table
+        own = Own(own_name(table.name, run.name, run.id, run.created))
+        await schema.create(table.line, own.table)
+        return own
 
     async def _next_number(self) -> int:
         """One that nobody had; a number may be lost."""
@@ -100,6 +115,7 @@ class DynamoRuns:
 
     async def begin_import(self, run: RunId, digest: str, now: int, rows: int = 0) -> Import:
         def rule(book: Book, case: Case) -> Import:
+            refuse_pruned(case)
             begun = at_once(MemoryRuns(book).begin_import(run, digest, now))
             if case.bits is None and rows:
                 case.bits = keys.page_bits(rows)
@@ -123,6 +139,7 @@ class DynamoRuns:
             await StreamGuards(self._desk).resumed(known.stream, now)
 
         def rule(book: Book, case: Case) -> Run:
+            refuse_pruned(case)
             begun = case.book.guard
             moved = at_once(MemoryRuns(book).move(run, to, who, now))
             if case.book.guard is not begun:

@@ -41,15 +41,19 @@ class Trimmed(Exception):
 class Stream:
     """Remembers where it is in each shard for as long as AWS does; raises `LedgerUnavailable` like the table."""
 
-    def __init__(self, table: Table) -> None:
+    def __init__(self, table: Table, line: Line | None = None) -> None:
         self._table = table
-        self._line: Line | None = None
+        self._line = line
         self._meter = Meter()
         self._arn = ""
 
     async def close(self) -> None:
         if self._line is not None:
             await self._line.close()
+
+    def beside(self, table: Table) -> Stream:
+        """Another table's, over the same connections; closing one closes both."""
+        return Stream(table, self._connected())
 
     async def shards(self) -> list[Shard]:
         """Parents before their children."""
@@ -90,13 +94,16 @@ class Stream:
         return self._arn
 
     async def _ask(self, operation: str, **parameters: Any) -> dict[str, Any]:
-        self._line = self._line or self._table.line.of_streams()
         try:
-            return await self._line.ask(operation, self._meter, **parameters)
+            return await self._connected().ask(operation, self._meter, **parameters)
         except LedgerUnavailable as error:
             if error.data.get("code") in ("ExpiredIteratorException", "TrimmedDataAccessException"):
                 raise Trimmed from error
             raise
+
+    def _connected(self) -> Line:
+        self._line = self._line or self._table.line.of_streams()
+        return self._line
 
 
 def in_order(shards: Iterable[Shard]) -> list[Shard]:

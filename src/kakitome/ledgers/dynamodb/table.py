@@ -60,7 +60,7 @@ class Table:
         """The table at an address, with connections of its own. Nothing is opened before the first question."""
         return cls(place.table, Line(place.region, place.endpoint, clock, random), meter)
 
-    def beside(self, name: str) -> Self:
+    def beside(self, name: str) -> Table:
         """Another table over the same connections and meter; closing one closes both."""
         return type(self)(name, self.line, self.meter)
 

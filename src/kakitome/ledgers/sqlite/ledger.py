@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from kakitome.core.errors import KakitomeError
+from kakitome.core.errors import KakitomeError, StateError
 from kakitome.core.event import Event
 from kakitome.core.evidence import LaneRecord
 from kakitome.core.ids import Fence, MessageId, RunId, SubmissionId
@@ -278,6 +278,13 @@ class SqliteLedger:
     async def release(self, who: str, note: str, now: int) -> bool:
         """A person's word that a restored ledger may send again."""
         return await self._writer.run(lambda db: highwater.release(db, who, note, now))
+
+    async def prune(self, campaign: str, who: str, window: int, now: int) -> str:
+        """Raises `StateError`: rows of all campaigns lie in one file."""
+        raise StateError(
+            "The rows of all campaigns lie in the ledger's file, among each other. Nothing was deleted.",
+            "Campaigns on DynamoDB with a table of their own can be thrown away as a whole.",
+        )
 
     @property
     def commits(self) -> int:
