@@ -136,7 +136,7 @@ def _more(wanted: Wanted, granted: int, hands: Hands) -> More:
 
 def _most(run: Run, transport: Transport, hands: Hands) -> int:
     """How many messages one look takes. Of what may never go twice, none waits in a worker's hands."""
-    most = min(BATCH, hands.tempo.most or BATCH)
+    most = hands.tempo.most(BATCH)
     return min(most, transport.capabilities.places) if run.policy.in_doubt is InDoubt.HOLD else most
 
 

@@ -16,8 +16,9 @@ NOTHING_S = 0.01
 """A lead shorter than this is none: a slot waits longer than that."""
 NEWEST = 0.25
 """The weight of the newest figure."""
-SPREADS = 3.0
-"""How many of its usual deviations something may take longer than usual (RFC 6298 waits for four)."""
+SPREADS = 1.0
+"""How many of its usual deviations something may take longer than usual. A slot that is missed costs one more request;
+one that is asked for much too late holds the whole batch up."""
 
 
 @dataclass
@@ -29,7 +30,7 @@ class Usual:
 
     def took(self, seconds: float) -> None:
         if not self.mean:
-            self.mean, self.spread = seconds, seconds / 2
+            self.mean, self.spread = seconds, seconds / 4
             return
         self.spread += NEWEST * (abs(seconds - self.mean) - self.spread)
         self.mean += NEWEST * (seconds - self.mean)
@@ -58,11 +59,10 @@ class Tempo:
         if n:
             self._check.took(seconds / n)
 
-    @property
-    def most(self) -> int | None:
-        """How many may be claimed at once; None: as many as you like."""
+    def most(self, n: int) -> int:
+        """How many of `n` may be claimed at once."""
         each = self._claim.mean + self._check.mean
-        return max(LEAST, int(AT_ONCE_S / each)) if each else None
+        return min(n, max(LEAST, int(AT_ONCE_S / each))) if each else n
 
     def look(self, checks: int) -> float:
         """Seconds that a check of so many takes."""
