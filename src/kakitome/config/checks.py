@@ -150,11 +150,11 @@ def _check_lane(at: str, lane: LaneTable) -> None:
         )
     if lane.provider in ("ses", "ses-smtp"):
         _check_api(at, lane)
-    if lane.provider == "sendgrid":
-        check_sendgrid(at, lane)
     elif lane.assume_role is not None:
         what = f"{at}.assume_role is set, and provider {lane.provider} knows no roles of AWS."
         raise ConfigurationError(what, "Leave it out.", key=f"{at}.assume_role")
+    if lane.provider == "sendgrid":
+        check_sendgrid(at, lane)
     if smtp and lane.port == 25 and not is_loopback(lane.host or ""):
         raise ConfigurationError(
             f"{at}.port is 25, which is for mail between servers; providers throttle or refuse it.",

@@ -66,6 +66,7 @@ class LaneTable(Table, frozen=True, kw_only=True):
     configuration_set: str | None = None
     bulk: bool = True
     credentials: str = "aws"
+    assume_role: str | None = None
     endpoint: str | None = None
     host: str | None = None
     port: int | None = None
@@ -74,7 +75,6 @@ class LaneTable(Table, frozen=True, kw_only=True):
     password: str | None = None
     api_key: str | None = None
     ca: str | None = None
-    assume_role: str | None = None
     connections: int | None = None
     timeout: Duration | None = None
     margin: Duration = "1m"
