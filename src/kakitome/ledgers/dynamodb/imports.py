@@ -8,6 +8,7 @@ from kakitome.core.errors import LedgerUnavailable, NotFound
 from kakitome.core.ids import MessageId, RunId
 from kakitome.core.lifecycle import Cause
 from kakitome.ledgers.dynamodb import keys
+from kakitome.ledgers.dynamodb.apart import Apart
 from kakitome.ledgers.dynamodb.codec import Case, Shelved, unpack_message
 from kakitome.ledgers.dynamodb.desk import Desk
 from kakitome.ledgers.dynamodb.items import image_of, message_item
@@ -24,6 +25,7 @@ class Imports:
     def __init__(self, desk: Desk, pages: Pages) -> None:
         self._desk = desk
         self._pages = pages
+        self._apart = Apart(desk)
 
     async def append(self, run: RunId, digest: str, batch: ImportBatch, due: int, now: int) -> Import:
         """See `ports.runs.Runs.append`. The rows are written first, the counts and the next line after them in one
@@ -37,7 +39,8 @@ class Imports:
         bits = case.bits
         if bits is None:
             bits = await self._desk.cases.change(run, lambda _, there: _with_bits(there, len(batch.rows)))
-        verdicts = await self._put(case, bits, source, batch.rows, due, now)
+        rows = await self._apart.laid(run, batch.rows)
+        verdicts = await self._put(case, bits, source, rows, due, now)
 
         def rule(book: Book, there: Case) -> Import:
             known = _source(there, digest)

@@ -7,7 +7,7 @@
     s…  submissions              k…  idempotency keys     p…  provider ids: their attempts, and events that came early
     a…  what is known of an address                       e…  events as they came, in batches
     a   addresses in their order, of those in a…          q…  events that came early and have no provider id
-    o…  opens and clicks of a message beyond those that count
+    o…  opens and clicks of a message beyond those that count        v…  large variables of rows, by run and hash
     C…  counters                 j…  what happened to nothing of the above
 
 An id of 63 bits: a single mail's begins with 0 and the millisecond; a row's with 1, the run (18 bits), the number of
@@ -123,6 +123,10 @@ def named_note(run: RunId, token: bytes) -> Key:
     return Key(notes(run), f"n{token.hex()}")
 
 
+def variables(run: RunId, hash: str) -> Key:
+    return Key(f"v{run:x}#{hash}", "v")
+
+
 def told_lines(run: RunId, digest: str) -> str:
     """Lines of a list that became no message."""
     return f"T{run:x}#{digest}"
@@ -153,7 +157,7 @@ def events(batch: str) -> Key:
     return Key(f"e{batch}", "e")
 
 
-_OF_ROWS = re.compile(r"[cPT]([0-9a-f]+)(?:#|$)")
+_OF_ROWS = re.compile(r"[cPTv]([0-9a-f]+)(?:#|$)")
 _OF_ONE_ROW = re.compile(r"o([0-9a-z]{13})$")
 
 

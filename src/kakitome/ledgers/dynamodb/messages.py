@@ -13,6 +13,7 @@ from kakitome.core.message import Admitted, Claimed, Settlement, Submission
 from kakitome.ledgers.dynamodb import keys
 from kakitome.ledgers.dynamodb.addresses import Addresses
 from kakitome.ledgers.dynamodb.admission import Admission, unpack_content
+from kakitome.ledgers.dynamodb.apart import Apart
 from kakitome.ledgers.dynamodb.desk import Desk, at_once
 from kakitome.ledgers.dynamodb.events import Early
 from kakitome.ledgers.dynamodb.items import image_of
@@ -32,6 +33,7 @@ class DynamoMessages:
         self._early = early
         self._open = open
         self._admission = Admission(desk)
+        self._apart = Apart(desk)
 
     async def admit(self, submissions: Sequence[Submission], now: int) -> list[Admitted | KakitomeError]:
         return await self._admission.admit(submissions, now)
@@ -47,7 +49,7 @@ class DynamoMessages:
             return at_once(MemoryMessages(book).claim([id], worker, lane, lease, now))
 
         claims = await self._desk.each(ids, rule)
-        return [claimed for answer in claims.values() for claimed in answer]
+        return await self._apart.given_back([claimed for answer in claims.values() for claimed in answer])
 
     async def check(self, claims: Sequence[tuple[MessageId, Fence]], now: int) -> dict[MessageId, Cause]:
         desk = self._desk

@@ -8,6 +8,7 @@ from kakitome.core.errors import LedgerUnavailable
 from kakitome.core.ids import MessageId, RunId
 from kakitome.core.message import Claimed, Run
 from kakitome.ledgers.dynamodb import keys
+from kakitome.ledgers.dynamodb.apart import Apart
 from kakitome.ledgers.dynamodb.cases import refuse_pruned
 from kakitome.ledgers.dynamodb.codec import Case, Shelved, unpack_message
 from kakitome.ledgers.dynamodb.desk import Desk, at_once
@@ -40,6 +41,7 @@ class DynamoRows:
         self._desk = desk
         self._pages = pages
         self._count = count
+        self._apart = Apart(desk)
 
     async def expect(self, run: RunId, digest: str, rows: int, now: int) -> Run:
         def rule(book: Book, case: Case) -> Run:
@@ -56,6 +58,7 @@ class DynamoRows:
         case = await self._desk.cases.get(run)
         source = open_import(self._desk.cases.laid_out(case), run, digest)
         await self._desk.cases.paced(case, {row.pace for row in rows})
+        rows = await self._apart.laid(run, rows)
         first: dict[int, ImportRow] = {}
         for row in sorted(rows, key=lambda row: row.line):
             first.setdefault(row.hash, row)
@@ -67,7 +70,10 @@ class DynamoRows:
         await tell(self._desk, run, digest, verdicts)
         claims = [claimed for line in dict.fromkeys(row.line for row in rows) if (claimed := said[line][1]) is not None]
         words = [said[row.line][0] for row in rows]
-        return Taken(tuple(claims), *(words.count(word) for word in (FRESH, "duplicate", "already")))
+        return Taken(
+            tuple(await self._apart.given_back(claims)),
+            *(words.count(word) for word in (FRESH, "duplicate", "already")),
+        )
 
     async def _place(
         self, case: Case, source: ImportBook, rows: Sequence[ImportRow], claim: Claiming | None, due: int, now: int
