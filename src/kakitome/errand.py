@@ -6,6 +6,10 @@ ends it all the same (a time-out, a crash) leaves claims whose lease says when t
 
     hand_over   rows that came as the errand's own: what cannot be sent now waits in the ledger, for any worker
     work        what is due there, until nothing is
+
+`errand` is a worker that the ledger knows of. `unannounced` is one that it does not: a child may have one row, and a
+worker's beginning and end would be half of its writes. Claims of the unannounced have their leases, and so have those
+of every function: on which machine it ran, and whether that is certainly gone, nobody can say.
 """
 
 from __future__ import annotations
@@ -130,6 +134,25 @@ async def errand(hands: Hands, hosts: Hosts, ways: Ways) -> AsyncIterator[Errand
             await beating
     await hands.ledger.workers.end(hands.worker, hands.clock.now())
     hosts.forget(record)
+
+
+@asynccontextmanager
+async def unannounced(hands: Hands, ways: Ways) -> AsyncIterator[Errand]:
+    """A worker of which the ledger hears nothing but its claims."""
+    await ways.allowances.refresh()
+    looking = asyncio.create_task(_look(hands, ways))
+    try:
+        yield Errand(hands, ways)
+    finally:
+        looking.cancel()
+        with suppress(asyncio.CancelledError):
+            await looking
+
+
+async def _look(hands: Hands, ways: Ways) -> None:
+    while True:
+        await hands.clock.sleep(BEAT)
+        await ways.allowances.refresh()
 
 
 async def _beat(hands: Hands, ways: Ways) -> None:

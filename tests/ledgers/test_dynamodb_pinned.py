@@ -139,6 +139,23 @@ def test_what_another_process_did_is_seen() -> None:
     same(play)
 
 
+def test_the_last_look_sees_what_another_process_did() -> None:
+    """A worker remembers its claim; another process withdraws it, suppresses the address, or pauses the campaign."""
+
+    async def play(a: World, b: World) -> list[object]:
+        run = await a.campaign("a@example.jp", "b@example.jp")
+        one, other = await a.claim(*await a.ledger.messages.due(run, 2, a.now))
+        said: list[object] = [await a.check(one, other)]
+        await b.ledger.messages.cancel([one.id], "aya", b.now)
+        await b.suppress(other.address)
+        said.append([cause for _, cause in sorted((await a.check(one, other)).items())])
+        await b.ledger.runs.move(run, "paused", "aya", b.now)
+        await b.ledger.suppressions.remove(hashed(other.address), "all", "aya", "", b.now)
+        return [*said, sorted(map(str, (await a.check(one, other)).values()))]
+
+    assert same(play)[0] == {}
+
+
 def test_a_lease_is_over_though_the_page_has_a_later_one() -> None:
     """Two rows of one page are claimed, the second one four minutes after the first: each ends with its own lease."""
 

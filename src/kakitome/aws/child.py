@@ -10,7 +10,6 @@ from kakitome.aws.composition import Here, Milliseconds, run
 from kakitome.core.errors import StateError
 from kakitome.lists.numbered import row_of
 from kakitome.mapped import Handed, rows_of
-from kakitome.start import campaign
 
 
 def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
@@ -23,8 +22,8 @@ async def _child(here: Here, event: dict[str, Any], left: Milliseconds) -> dict[
     handed = msgspec.convert((event.get("BatchInput") or items[0])["run"], Handed)
     office = instance.office()
     rows = await rows_of(handed, [(item["index"], item["row"]) for item in items], row_of, office)
-    run = await campaign(handed.name, instance.ledger)
-    async with here.errand(left) as errand:
+    run = await here.campaign(handed.name)
+    async with here.child(left) as errand:
         try:
             waiting = await errand.hand_over(run, handed.digest, rows)
         except StateError as error:  # all rows are in the ledger, or the campaign was cancelled: `finish` says which

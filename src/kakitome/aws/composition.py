@@ -17,12 +17,18 @@ from typing import Any, TypeVar
 
 from kakitome.app import Instance, opened
 from kakitome.config import load
-from kakitome.errand import Errand, Left, Ways, errand, stopping
+from kakitome.core.message import Run
+from kakitome.errand import Errand, Left, Ways, errand, stopping, unannounced
+from kakitome.hands import Hands
 from kakitome.queues.far import FarQueue
+from kakitome.start import campaign
 
 T = TypeVar("T")
 Milliseconds = Callable[[], int]
 """What is left of an invocation: `context.get_remaining_time_in_millis`."""
+RECENT = 5.0
+"""Seconds for which a run is taken as it was read. Whatever is claimed or sent asks the ledger for itself whether the
+campaign goes on."""
 
 
 class Here:
@@ -30,6 +36,9 @@ class Here:
 
     def __init__(self, instance: Instance) -> None:
         self.instance = instance
+        self._runs: dict[str, tuple[float, Run]] = {}
+        self._hands: Hands | None = None
+        self._left: Left = lambda: 0.0
 
     @cached_property
     def ways(self) -> Ways:
@@ -41,6 +50,34 @@ class Here:
         hands = self.instance.hands(stopping(seconds, self.ways))
         async with errand(hands, self.instance.host, self.ways) as one:
             yield one
+
+    @asynccontextmanager
+    async def child(self, left: Milliseconds) -> AsyncIterator[Errand]:
+        """An unannounced one, by the same hands each time: what they learnt of lanes is still true. Hands that an error
+        went through are given up."""
+        self._left = lambda: left() / 1000
+        hands = self._hands = self._hands or self.instance.hands(stopping(lambda: self._left(), self.ways))
+        try:
+            async with unannounced(hands, self.ways) as one:
+                yield one
+        except BaseException:
+            self.let_go()
+            raise
+
+    def let_go(self) -> None:
+        if self._hands is not None:
+            host, clock = self.instance.host, self.instance.clock
+            host.forget(host.record(self._hands.worker, clock.now()))
+            self._hands = None
+
+    async def campaign(self, name: str) -> Run:
+        """As it was a moment ago at the latest. Raises `NotFound`."""
+        now = self.instance.clock.monotonic()
+        read, run = self._runs.get(name, (-RECENT, None))
+        if run is None or now >= read + RECENT:
+            run = await campaign(name, self.instance.ledger)
+            self._runs = {name: (now, run)}
+        return run
 
     @cached_property
     def api(self) -> Any:
@@ -77,6 +114,7 @@ class Container:
         instance = await self._stack.enter_async_context(opened(load(None, folder | dict(environment))))
         self._here = Here(instance)
         self._stack.push_async_callback(self._here.ways.close)
+        self._stack.callback(self._here.let_go)
         return self._here
 
     def close(self) -> None:

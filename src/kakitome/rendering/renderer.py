@@ -20,6 +20,8 @@ from kakitome.ports.records import Templates, TemplateVersion
 from kakitome.rendering.stationery import NO_STATIONERY, Stationery
 from kakitome.rendering.template import CompiledTemplate, compile_template
 
+PINNED = 64  # versions of templates
+
 _variables = msgspec.json.Decoder(dict[str, str]).decode
 _stored = msgspec.json.Decoder(Stored).decode
 _source = msgspec.json.Decoder(TemplateSource).decode
@@ -36,7 +38,8 @@ class TemplateRenderer:
         self._messages = messages
         self._stationery = stationery
         self._stream = ""
-        self._compiled = lru_cache(maxsize=64)(_compile)
+        self._compiled = lru_cache(maxsize=PINNED)(_compile)
+        self._pinned: dict[int, TemplateVersion] = {}
 
     def of(self, stream: str) -> TemplateRenderer:
         """The same, where what is previewed is this stream's."""
@@ -59,6 +62,13 @@ class TemplateRenderer:
         letterhead = self._letterhead
         return self._compiled(template).render({**variables, **letterhead.variables(letterhead.sample)}, to)
 
+    async def _version(self, id: int) -> TemplateVersion:
+        if (known := self._pinned.get(id)) is None:
+            if len(self._pinned) >= PINNED:
+                self._pinned.clear()
+            known = self._pinned[id] = await self._templates.pinned(id)
+        return known
+
     @property
     def _letterhead(self) -> Letterhead:
         return self._stationery.letterhead(self._stream)
@@ -68,7 +78,7 @@ class TemplateRenderer:
     ) -> list[Content | KakitomeError]:
         if run.template is None:
             return [NotFound(f"The campaign {run.name!r} has no template.") for _ in claims]
-        compiled = self._compiled(await self._templates.pinned(run.template))
+        compiled = self._compiled(await self._version(run.template))
         contents: list[Content | KakitomeError] = []
         for claimed, link in zip(claims, links, strict=True):
             try:
@@ -97,7 +107,7 @@ class TemplateRenderer:
         if stored.template is None:
             return stored.content
         try:
-            compiled = self._compiled(await self._templates.pinned(stored.template))
+            compiled = self._compiled(await self._version(stored.template))
             variables = {name: str(value) for name, value in stored.variables.items()}
             people = (*stored.content.to, *stored.content.cc, stored.content.sender)  # all others may be in Bcc
             filled = compiled.render({**variables, **ours}, people[0])

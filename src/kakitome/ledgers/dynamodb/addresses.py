@@ -76,8 +76,7 @@ class Addresses:
     async def known(self, hashes: Iterable[int]) -> dict[int, Known]:
         """Those of whom something is known, as it is now, by hash."""
         read = await self._desk.table.get_many([keys.address(hash) for hash in hashes])
-        found = [_known(image_of(item).body) for item in read.values()]
-        return {known.hash: known for known in sorted(found, key=lambda known: known.hash)}
+        return known_of(read.values())
 
     async def suppressions(self, hashes: Iterable[int]) -> list[Suppression]:
         """Of these addresses, as they are now: by hash and scope."""
@@ -181,6 +180,11 @@ class DynamoSuppressions:
 
     async def list(self, after: str, n: int) -> list[Suppression]:
         return await self._addresses.behind(after, n, lambda known: [(one.address, one) for one in known.suppressions])
+
+
+def known_of(read: Iterable[Item]) -> dict[int, Known]:
+    found = [_known(image_of(item).body) for item in read]
+    return {known.hash: known for known in sorted(found, key=lambda known: known.hash)}
 
 
 def _known(body: bytes) -> Known:

@@ -106,6 +106,21 @@ class Desk:
         if len(self._seen) > REMEMBERED:
             self._seen.popitem(last=False)
 
+    def placed(self, item: Item) -> None:
+        """A message was written where nothing was."""
+        self._keep(message_id(item), Image(bytes_of(item), 1))
+
+    def seen(self, ids: Iterable[MessageId]) -> dict[MessageId, Image]:
+        """Those that are remembered, as they are remembered."""
+        return {id: self._seen[id] for id in ids if id in self._seen}
+
+    def looked(self, read: Mapping[Key, Item], ids: Iterable[MessageId]) -> dict[MessageId, Image]:
+        """Those of the messages that are among what was just read; they are remembered so."""
+        there = {id: image_of(read[keys.message(id)]) for id in ids if keys.message(id) in read}
+        for id, image in there.items():
+            self._keep(id, image)
+        return there
+
     async def images(self, ids: Sequence[MessageId], anew: Collection[MessageId] | None = ()) -> dict[MessageId, Image]:
         """Of those that exist: as they are remembered, but those in `anew` (None: all of them) as they are now."""
         there = {id: self._seen[id] for id in ids if id in self._seen and anew is not None and id not in anew}
@@ -124,18 +139,24 @@ class Desk:
     # ── Changing ────────────────────────────────────────────────────────────────────────────────────────────────────
 
     async def each(
-        self, ids: Iterable[MessageId], rule: Rule[R], raws: Mapping[str, tuple[str, int]] | None = None
+        self,
+        ids: Iterable[MessageId],
+        rule: Rule[R],
+        raws: Mapping[str, tuple[str, int]] | None = None,
+        *,
+        runs: bool = True,
     ) -> dict[MessageId, R]:
         """Apply the rule to each message by itself, on a book with it, its events and its run. Answers what the rule
         said of those that exist, in the order of `ids`; what it changed is durable then. `raws` is where the JSON of
-        events lies that the rule may add, by their keys."""
+        events lies that the rule may add, by their keys. Without `runs` the book has none: a rule that asks nothing
+        of them spares the look."""
         order = list(dict.fromkeys(ids))
         answers: dict[MessageId, R] = {}
         todo, anew = order, set[MessageId]()
         for _ in range(TRIES):
             images = await self.images(todo, anew)
             shelves = {id: unpack_message(images[id].body) async for id in in_breaths(todo) if id in images}
-            cases = await self.cases.of({there.message.run for there in shelves.values()})
+            cases = await self.cases.of({there.message.run for there in shelves.values()} if runs else ())
             for there in shelves.values():
                 there.raws = {**(raws or {}), **there.raws}  # only those of its own events are written
             said, writes, revived = await self._apply(shelves, cases, images, rule)

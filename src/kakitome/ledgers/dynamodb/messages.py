@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import zlib
 from collections.abc import Sequence
 
@@ -17,6 +16,7 @@ from kakitome.ledgers.dynamodb.apart import Apart
 from kakitome.ledgers.dynamodb.desk import Desk, at_once
 from kakitome.ledgers.dynamodb.events import Early
 from kakitome.ledgers.dynamodb.items import image_of
+from kakitome.ledgers.dynamodb.looking import last_look
 from kakitome.ledgers.dynamodb.open import Open
 from kakitome.ledgers.dynamodb.pages import Pages
 from kakitome.ledgers.memory.book import Book
@@ -52,16 +52,7 @@ class DynamoMessages:
         return await self._apart.given_back([claimed for answer in claims.values() for claimed in answer])
 
     async def check(self, claims: Sequence[tuple[MessageId, Fence]], now: int) -> dict[MessageId, Cause]:
-        desk = self._desk
-        shelves = await desk.shelves([id for id, _ in claims])
-        cases, suppressed = await asyncio.gather(
-            desk.cases.of({there.message.run for there in shelves.values()}),
-            self._addresses.suppressions({there.message.hash for there in shelves.values()}),
-        )
-        book = desk.book()
-        book.messages = {id: there.message for id, there in shelves.items()}
-        book.runs = {run: case.book for run, case in cases.items()}
-        book.suppressions = {(one.hash, one.scope): one for one in suppressed}
+        book = await last_look(self._desk, list(dict.fromkeys(id for id, _ in claims)))
         return at_once(MemoryMessages(book).check(claims, now))
 
     async def settle(self, settlements: Sequence[Settlement], now: int) -> Settled:
@@ -70,7 +61,7 @@ class DynamoMessages:
         by_id: dict[MessageId, list[Settlement]] = {}
         for one in settlements:
             by_id.setdefault(one.id, []).append(one)
-        settled = await self._desk.each(by_id, lambda book, id: settle(book, by_id[id], now))
+        settled = await self._desk.each(by_id, lambda book, id: settle(book, by_id[id], now), runs=False)
         known = [(one.provider_id, one.id) for one in settlements if one.provider_id and one.id in settled]
         await self._early.attempts_known(known, now)
         return Settled(sum(s.moved for s in settled.values()), sum(s.stale for s in settled.values()))

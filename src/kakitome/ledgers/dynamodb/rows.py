@@ -90,9 +90,10 @@ class DynamoRows:
             made = [self._made(case, source, row, id, claim, due, now) for row, id in todo]
             there = await self._desk.table.put_many([(item, None) for item, _ in made], self._desk.token())
             behind: list[tuple[ImportRow, MessageId]] = []
-            for (row, id), (_, fresh), found in zip(todo, made, there, strict=True):
+            for (row, id), (item, fresh), found in zip(todo, made, there, strict=True):
                 if found is None:
                     said[row.line] = fresh
+                    self._desk.placed(item)
                 elif unpack_message(image_of(found).body).message.hash != row.hash:
                     behind.append((row, keys.row_id(run, case.bits, row.hash, probe)))
                 else:
