@@ -9,6 +9,7 @@ from random import Random
 
 import pytest
 
+from dynamo_parts import all_items
 from dynamo_rig import REGION, SECRETS, emulated, fresh
 from dynamo_scale import Scale
 from kakitome.core.errors import LedgerUnavailable
@@ -150,6 +151,22 @@ def test_only_what_is_large_lies_apart(octets: int) -> None:
         assert sum(pk.startswith("v") for pk, _ in scale.items) == is_large == (octets > LARGE)
 
     on_a_scale(play)
+
+
+def test_variables_lie_in_the_table_of_their_campaign() -> None:
+    """So that they are thrown away with it."""
+
+    async def play() -> None:
+        table = fresh()
+        ledger = await DynamoLedger.open(table, campaign_tables="own")
+        w, many = World(ledger), rows(2_000)
+        run = await imported(w, many)
+        claims = await w.claim(*(await ledger.messages.due(run, ROWS, w.now)))
+        assert claimed(claims) == given(many)
+        assert not [item for item in all_items(table) if str(item["pk"]).startswith("v")]
+        await ledger.close()
+
+    asyncio.run(play())
 
 
 def test_variables_that_somebody_deleted_are_said() -> None:

@@ -30,7 +30,7 @@ def is_gone(error: LedgerUnavailable) -> bool:
 
 
 class Tables(Table):
-    """All of them, as one table. A transaction, and what is put blindly, concerns the ledger's own alone."""
+    """All of them, as one table. A transaction concerns the ledger's own alone."""
 
     def __init__(self, main: Table) -> None:
         self.main = main
@@ -103,7 +103,11 @@ class Tables(Table):
         return await self._at(run, lambda table: table.put_many(writes, token), nothing)
 
     async def put_blindly(self, items: Iterable[Mapping[str, Value]]) -> None:
-        await self.main.put_blindly(items)
+        by_run: dict[RunId | None, list[Mapping[str, Value]]] = {}
+        for item in items:
+            by_run.setdefault(await self._shelf(keys.campaign_of(key_of(item).pk)), []).append(item)
+        for run, some in by_run.items():
+            await self._at(run, _blindly(some), None)
 
     async def delete(self, key: Key, expected: int | None, token: bytes) -> bool:
         return await self._at(keys.campaign_of(key.pk), lambda table: table.delete(key, expected, token), True)
@@ -149,3 +153,7 @@ class Tables(Table):
 
 def _many(wanted: Sequence[Key], strong: bool) -> Callable[[Table], Awaitable[dict[Key, Item]]]:
     return lambda table: table.get_many(wanted, strong)
+
+
+def _blindly(items: Sequence[Mapping[str, Value]]) -> Callable[[Table], Awaitable[None]]:
+    return lambda table: table.put_blindly(items)
