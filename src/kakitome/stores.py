@@ -79,13 +79,17 @@ async def _dynamodb(config: Config, clock: Clock, transient: TransientLimit) -> 
 
     table = Table.at(place(config.ledger.url), clock, SystemRandom())
     own = config.ledger
-    return await DynamoLedger.open(
-        table,
-        transient,
-        folds=own.feed,
-        campaign_tables=own.campaign_tables,
-        provider_ids=own.provider_ids,
-    )
+    try:
+        return await DynamoLedger.open(
+            table,
+            transient,
+            folds=own.feed,
+            campaign_tables=own.campaign_tables,
+            provider_ids=own.provider_ids,
+        )
+    except BaseException:
+        await table.close()
+        raise
 
 
 def beside_of(config: Config, store: Store, clock: Clock) -> list[Callable[[], Coroutine[Any, Any, None]]]:
