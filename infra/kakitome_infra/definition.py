@@ -5,8 +5,10 @@
 What the functions are handed, and what they answer:
 
 - `plan` gets `{file_name, mail_id, mail, bucket, execution}`, `mail` being the item as DynamoDB spells it
-  (`{"subject": {"S": …}}`). It answers `{run, version}`; what else it says goes no further. `version` is the list's S3
-  version ("null" where the bucket keeps none), `run` whatever children need to find the run; each row has it.
+  (`{"subject": {"S": …}}`). It answers `{run, version, missing, children}`; what else it says goes no further.
+  `version` is the list's S3 version ("null" where the bucket keeps none), `run` whatever children need to find the run;
+  each row has it. `missing`: rows that are not in the ledger yet; without any no child is started. `children`: how many
+  at once the account's rate keeps busy.
 - `child` gets `{"Items": [row, …]}`, or one `row` alone where there is no batch: `{index, row, run}`, `row` being the
   CSV's line by its header. What it answers is written beside the list and read by nobody but people.
 - `finish` gets `{file_name, mail_id, plan}` and answers `{missing, done, …}`.
@@ -23,6 +25,7 @@ THROTTLED = ["Lambda.TooManyRequestsException", "Lambda.ServiceException", "Lamb
 THROTTLED += ["Lambda.SdkClientException", "States.Timeout"]
 CHILD_SECONDS = 90  # three of them and their pauses end before an express workflow must, at 300
 PLAN_SECONDS = 900
+CHILDREN = "$.plan.children"
 LOOK_SECONDS = 60  # between two looks at whether the campaign is done: 25,000 history events last for two days
 
 
@@ -46,6 +49,11 @@ def definition(
                 "Cause": "The table of mails has no item with this mail_id. Nothing was sent.",
             },
             "Plan": _plan(plan, bucket),
+            "AnyToCome": {
+                "Type": "Choice",
+                "Choices": [{"Variable": "$.plan.missing", "NumericEquals": 0, "Next": "Finish"}],
+                "Default": "Rows",
+            },
             "Rows": _rows(parameters, child, bucket),
             **_end(parameters, finish),
         },
@@ -71,13 +79,15 @@ def _plan(function: str, bucket: str) -> dict[str, Any]:
         "bucket": bucket,
         "execution.$": "$$.Execution.Id",
     }
-    select = {"run.$": "$.Payload.run", "version.$": "$.Payload.version"}
-    task = _task(function, words, PLAN_SECONDS, [_retry(THROTTLED, 5)])
-    return task | {"ResultSelector": select, "ResultPath": "$.plan", "Next": "Rows"}
+    select = {f"{word}.$": f"$.Payload.{word}" for word in ("run", "version", "missing", "children")}
+    # A ledger that was away for a moment is no reason to end; what a plan began it finds again.
+    task = _task(function, words, PLAN_SECONDS, [_retry([*THROTTLED, "States.TaskFailed"], 4)])
+    return task | {"ResultSelector": select, "ResultPath": "$.plan", "Next": "AnyToCome"}
 
 
 def _rows(parameters: Parameters, function: str, bucket: str) -> dict[str, Any]:
     batches = parameters.rows_per_child > 1
+    most = {"MaxConcurrency": parameters.concurrency} if parameters.concurrency else {"MaxConcurrencyPath": CHILDREN}
     return {
         "Type": "Map",
         "Label": "Rows",
@@ -88,7 +98,7 @@ def _rows(parameters: Parameters, function: str, bucket: str) -> dict[str, Any]:
         },
         "ItemSelector": {"index.$": "$$.Map.Item.Index", "row.$": "$$.Map.Item.Value", "run.$": "$.plan.run"},
         **({"ItemBatcher": {"MaxItemsPerBatch": parameters.rows_per_child}} if batches else {}),
-        "MaxConcurrency": parameters.concurrency,
+        **most,
         "ToleratedFailurePercentage": parameters.tolerated,
         "ItemProcessor": _child(parameters, function),
         "ResultWriter": {

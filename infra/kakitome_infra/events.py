@@ -26,7 +26,7 @@ DESTINATIONS = {
 """The first three are named, and divided, as in the account S2."""
 
 EVENTS_SECONDS = 30
-VISIBLE = 6 * EVENTS_SECONDS
+VISIBLE = 6 * EVENTS_SECONDS + 60  # and the time that they are waited for
 TRIES = 20  # an hour of a ledger that cannot be written; then the dead letters
 
 

@@ -53,7 +53,7 @@ class Function(Construct):
             self,
             "Log",
             log_group_name=f"/kakitome/{on.parameters.name}/{word}",
-            retention=_retention(on.parameters.log_days),
+            retention=retention(on.parameters.log_days),
             encryption_key=on.key,
             removal_policy=RemovalPolicy.RETAIN,
         )
@@ -81,13 +81,13 @@ class Function(Construct):
             role=self.role,
             log_group=log,
             vpc=on.vpc,
-            security_groups=self._groups(on.parameters.given) if on.vpc else None,
+            security_groups=groups_of(self, on.parameters.given) or None if on.vpc else None,
         )
         self.alias = lambdas.Alias(self, "Alias", alias_name=ALIAS, version=self.function.current_version)
 
-    def _groups(self, given: Given) -> list[ec2.ISecurityGroup] | None:
-        found = [ec2.SecurityGroup.from_security_group_id(self, id, id) for id in given.security_groups]
-        return found or None
+
+def groups_of(scope: Construct, given: Given) -> list[ec2.ISecurityGroup]:
+    return [ec2.SecurityGroup.from_security_group_id(scope, id, id) for id in given.security_groups]
 
 
 def _vpc(scope: Construct, given: Given) -> ec2.IVpc:
@@ -100,7 +100,7 @@ def _vpc(scope: Construct, given: Given) -> ec2.IVpc:
     )
 
 
-def _retention(days: int) -> logs.RetentionDays:
+def retention(days: int) -> logs.RetentionDays:
     names = {7: "ONE_WEEK", 14: "TWO_WEEKS", 30: "ONE_MONTH", 90: "THREE_MONTHS", 180: "SIX_MONTHS", 365: "ONE_YEAR"}
     if days not in names:
         raise ValueError(f"log_days is {days}; it must be one of {', '.join(map(str, names))}.")

@@ -10,11 +10,13 @@ from aws_cdk import aws_kms as kms
 from kakitome.ledgers.dynamodb import schema
 from kakitome_infra.events import Events
 from kakitome_infra.parameters import Parameters
+from kakitome_infra.references import roles, secrets
 from kakitome_infra.sending import Sending
 from kakitome_infra.storage import Storage
 
 WHOLE = {
     "ses:GetAccount": "has no resource: an account's quota",
+    "ecr:GetAuthorizationToken": "has no resource: the word at a registry's door; what is behind it is one repository",
     "dynamodb:ListStreams": "has no resource, and Lambda asks for it before it reads a stream",
     "logs:CreateLogDelivery": "log deliveries have no resource; asked of Step Functions",
     "logs:GetLogDelivery": "as above",
@@ -45,33 +47,39 @@ class Grants:
         self._key = key
 
     def plan(self) -> list[iam.PolicyStatement]:
-        return [*self._ledger(), self._list(), *self._encrypted()]
+        """Also what its account may send: so many children are started."""
+        return [*self._ledger(), self._list(), _quota(), *self._named(), *self._encrypted()]
 
     def child(self) -> list[iam.PolicyStatement]:
-        return [*self._ledger(), self._list(), *self._send(), self._ring(), *self._encrypted()]
+        return [*self._ledger(), self._list(), *self._send(), self._ring(), *self._named("lanes"), *self._encrypted()]
 
     def finish(self) -> list[iam.PolicyStatement]:
-        return [*self._ledger(), self._ring(), *self._encrypted()]
+        return [*self._ledger(), self._ring(), *self._named(), *self._encrypted()]
 
     def worker(self) -> list[iam.PolicyStatement]:
         queues = (self._sending.bulk.queue_arn, self._sending.transactional.queue_arn)
-        return [*self._ledger(), self._list(), *self._send(), self._ring(), _receive(*queues), *self._encrypted()]
+        return [*self.child(), _receive(*queues)]
+
+    def container(self) -> list[iam.PolicyStatement]:
+        """A worker as a process also does what the sweep does, and tells people."""
+        return [*self.worker(), *self._secrets("alerts", "owners")]
 
     def events(self) -> list[iam.PolicyStatement]:
-        return [*self._ledger(), _receive(self._events.queue.queue_arn), *self._encrypted()]
+        return [*self._ledger(), _receive(self._events.queue.queue_arn), *self._named(), *self._encrypted()]
 
     def sweep(self) -> list[iam.PolicyStatement]:
-        return [*self._ledger(), self._ring(), allow(["ses:GetAccount"], "*"), *self._encrypted()]
+        return [*self._ledger(), self._ring(), _quota(), *self._named("alerts", "owners"), *self._encrypted()]
 
     def api(self) -> list[iam.PolicyStatement]:
-        return [*self._ledger(), self._ring(), *self._encrypted()]
+        return [*self._ledger(), self._ring(), *self._named("http", "events"), *self._encrypted()]
 
     def feed(self, dead: str) -> list[iam.PolicyStatement]:
         stream = self._storage.ledger.table_stream_arn
         assert stream is not None
         read = ["dynamodb:DescribeStream", "dynamodb:GetRecords", "dynamodb:GetShardIterator"]
         listed = allow(["dynamodb:ListStreams"], "*")
-        return [allow(read, stream), listed, allow(["sqs:SendMessage"], dead), *self._ledger(), *self._encrypted()]
+        own = [allow(read, stream), listed, allow(["sqs:SendMessage"], dead)]
+        return [*own, *self._ledger(), *self._named(), *self._encrypted()]
 
     def _ledger(self) -> list[iam.PolicyStatement]:
         """No Scan: an index answers, or the question is not asked."""
@@ -91,10 +99,21 @@ class Grants:
         """By our identities and with our configuration set, or not at all."""
         verbs = ["ses:SendEmail", "ses:SendRawEmail", "ses:SendBulkEmail"]
         send = [allow(verbs, *self._sending.identities, self._sending.set_arn)] if self._sending.identities else []
-        return [*send, allow(["ses:GetAccount"], "*")]
+        return [*send, _quota()]
+
+    def _named(self, *tables: str) -> list[iam.PolicyStatement]:
+        """The secrets of these tables, and what everybody opens: the doorbell, and an account of another role."""
+        return [*self._secrets("queue", *tables), *roles(self._parameters.settings)]
+
+    def _secrets(self, *tables: str) -> list[iam.PolicyStatement]:
+        return secrets(self._storage, self._parameters.settings, *tables)
 
     def _encrypted(self) -> list[iam.PolicyStatement]:
         return [allow(["kms:Decrypt", "kms:GenerateDataKey"], self._key.key_arn)] if self._key else []
+
+
+def _quota() -> iam.PolicyStatement:
+    return allow(["ses:GetAccount"], "*")
 
 
 def _receive(*queues: str) -> iam.PolicyStatement:

@@ -13,8 +13,9 @@ from dataclasses import dataclass, field, fields
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 FOREIGN = ("aws:", "aws-cdk:", "@aws-cdk", "cdk-")  # context that CDK itself puts there
-SECRET = ("password", "secret", "api_key", "token", "credentials", "slack", "webhook")
-REFERENCES = ("secretsmanager:", "ssm:", "aws")
+SECRET = ("password", "secret", "api_key", "token", "slack", "webhook", "__keys", "sendgrid_keys")
+REFERENCES = ("secretsmanager:arn:", "ssm:")
+KEYS = "KAKITOME_HTTP__KEYS"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,13 +52,16 @@ class Parameters:
     encryption: Literal["aws", "own"] = "aws"  # own: a KMS key of the stack's
     child: Literal["express", "standard"] = "express"
     rows_per_child: int = 100
-    concurrency: int = 10
+    concurrency: int = 0  # children at once; 0: as many as the account's rate keeps busy, which the plan says
     wait: int = 0
     tolerated: int = 5  # percent of children that may fail; finish counts their rows
     wait_until_done: bool = False
     events_by: Literal["queue", "function"] = "queue"
     api: Literal["none", "url"] = "none"
-    workers: int = 10  # at most so many at once, for each of the two queues
+    workers: int = 10  # functions at most at once, for each of the two queues; 0: containers alone
+    containers: int = 0  # workers as processes, on ECS
+    containers_most: int = 0  # above `containers`: as many as their CPU asks for
+    image: str = ""  # of the Dockerfile, where ECS can pull it
     log_days: int = 90
     alarms: bool = True
     settings: Mapping[str, str] = field(default_factory=dict)  # more `KAKITOME_…` of the functions' environment
@@ -68,9 +72,13 @@ class Parameters:
             raise ValueError("An express child is billed by its time: with wait, take child=standard.")
         if self.given.vpc and not (self.given.zones and self.given.subnets):
             raise ValueError("given.vpc needs given.zones and given.subnets: synth asks no account for them.")
-        for key, value in self.settings.items():
-            if key.lower().endswith(SECRET) and not value.startswith(REFERENCES):
-                raise ValueError(f"{key} would be a secret in a function's environment. Name where it is: ssm:NAME.")
+        if self.containers and not (self.image and self.given.vpc):
+            raise ValueError("containers need an image, and given.vpc with its zones and subnets.")
+        if not (self.workers or self.containers):
+            raise ValueError("workers is 0, and there are no containers: nobody would send what waits.")
+        _check(self.settings)
+        if self.api == "url" and KEYS not in self.settings:
+            raise ValueError(f"api=url needs {KEYS} in settings: ssm:NAME or secretsmanager:ARN. Nobody could ask it.")
 
     @classmethod
     def of(cls, context: Mapping[str, Any]) -> Parameters:
@@ -78,6 +86,16 @@ class Parameters:
         own = {key: value for key, value in context.items() if not key.startswith(FOREIGN)}
         given = {key.removeprefix("given."): own.pop(key) for key in list(own) if key.startswith("given.")}
         return cls(**_read(cls, own), given=Given(**_read(Given, given)))
+
+
+def _check(settings: Mapping[str, str]) -> None:
+    """Only settings that are read as such: `KAKITOME_API_KEY=ssm:…` would be a key that everybody can guess."""
+    for key, value in settings.items():
+        if not key.startswith("KAKITOME_") or "__" not in key:
+            raise ValueError(f"{key} is no setting; one is written KAKITOME_TABLE__KEY.")
+        named = all(part.startswith(REFERENCES) for part in value.split(","))
+        if key.lower().endswith(SECRET) and not named:
+            raise ValueError(f"{key} would be a secret in a function's environment. Name where it is: ssm:NAME.")
 
 
 def _read(table: type, context: Mapping[str, Any]) -> dict[str, Any]:

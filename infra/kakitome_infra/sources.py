@@ -16,11 +16,15 @@ from kakitome_infra.sending import Sending
 from kakitome_infra.storage import Storage
 
 BATCH = 10  # what one SQS request brings
+EVENTS = 100  # together: a mail's events that come together are one write of it, and share the batch's
+WINDOW_SECONDS = 10  # that events are waited for; doubts are settled by minutes
 FEED = 500
 
 
 def rings(scope: Construct, worker: lambdas.Alias, sending: Sending, workers: int) -> None:
     """Each doorbell by itself, so that a list keeps no booking waiting."""
+    if not workers:
+        return
     for id, queue in (("Bulk", sending.bulk), ("Transactional", sending.transactional)):
         _messages(scope, f"Ring{id}", worker, queue, workers)
 
@@ -29,7 +33,7 @@ def provider_events(scope: Construct, function: lambdas.Alias, events: Events, b
     """By the queue, which waits as long as it must; or by SNS itself, which gives up after its retries (to the dead
     letters)."""
     if by == "queue":
-        _messages(scope, "EventsQueued", function, events.queue, None)
+        _messages(scope, "EventsQueued", function, events.queue, None, together=EVENTS, window=WINDOW_SECONDS)
         return
     for n, topic in enumerate(events.topics):
         lambdas.CfnPermission(
@@ -46,14 +50,24 @@ def provider_events(scope: Construct, function: lambdas.Alias, events: Events, b
         )
 
 
-def _messages(scope: Construct, id: str, function: lambdas.Alias, queue: sqs.IQueue, most: int | None) -> None:
+def _messages(
+    scope: Construct,
+    id: str,
+    function: lambdas.Alias,
+    queue: sqs.IQueue,
+    most: int | None,
+    *,
+    together: int = BATCH,
+    window: int = 0,
+) -> None:
     """What fails comes back alone: a batch's other messages are not seen twice for it."""
     lambdas.EventSourceMapping(
         scope,
         id,
         target=function,
         event_source_arn=queue.queue_arn,
-        batch_size=BATCH,
+        batch_size=together,
+        max_batching_window=Duration.seconds(window) if window else None,
         report_batch_item_failures=True,
         max_concurrency=most,
     )

@@ -7,6 +7,7 @@ from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
 from kakitome_infra import sources
+from kakitome_infra.containers import Containers
 from kakitome_infra.definition import CHILD_SECONDS, PLAN_SECONDS
 from kakitome_infra.encryption import key
 from kakitome_infra.environment import environment
@@ -25,8 +26,6 @@ API_SECONDS = 30
 
 
 class KakitomeStack(Stack):
-    """Workers on ECS would stand beside `_functions`, on the same doorbells with the same grants."""
-
     def __init__(self, scope: Construct, id: str, parameters: Parameters, **more: object) -> None:
         super().__init__(scope, id, **more)
         self.key = key(self, parameters)
@@ -35,7 +34,11 @@ class KakitomeStack(Stack):
         self.events = Events(self, parameters, self.sending, self.key)
         self.unread = dead_letters(self, "Unread", f"{parameters.name}-feed-dead", self.key)
         words = environment(self, parameters, self.storage, self.sending, self.events)
-        self.functions = self._functions(parameters, ground(self, parameters, words, self.key))
+        on = ground(self, parameters, words, self.key)
+        may = Grants(parameters, self.storage, self.sending, self.events, self.key)
+        self.functions = self._functions(parameters, on, may)
+        if parameters.containers:
+            Containers(self, on, may.container())
         live = {word: one.alias for word, one in self.functions.items()}
         self.lists = Lists(self, parameters, self.storage, live, self.key)
         sources.rings(self, live["worker"], self.sending, parameters.workers)
@@ -48,8 +51,7 @@ class KakitomeStack(Stack):
             Watching(self, parameters, dead=self._dead(), functions=live, machine=self.lists.machine)
         self._tell()
 
-    def _functions(self, parameters: Parameters, on: Ground) -> dict[str, Function]:
-        may = Grants(parameters, self.storage, self.sending, self.events, self.key)
+    def _functions(self, parameters: Parameters, on: Ground, may: Grants) -> dict[str, Function]:
         sizes = {
             "plan": (may.plan(), PLAN_SECONDS, 1024),
             "child": (may.child(), CHILD_SECONDS, 512),

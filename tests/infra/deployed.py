@@ -5,7 +5,8 @@ handlers of the test's own. There a function runs in the environment of the emul
 
 What the emulator cannot do, and how it is bridged: a domain's DKIM records are no attributes there (identities of a
 deployment here are addresses); ItemBatcher, ResultWriter and the VersionId of an ItemReader are passed over (a child
-gets one row); the TTL and the point-in-time recovery of a table are not applied (test_infra_promises.py reads them).
+gets one row), and so is MaxConcurrencyPath (ten children at once here, instead of 64); the TTL and the point-in-time
+recovery of a table are not applied (test_infra_promises.py reads them).
 """
 
 from __future__ import annotations
@@ -74,7 +75,8 @@ def deployed(folder: Path, code: Path, *, enforced: bool = False, **context: str
         if enforced:
             _without_tls(Deployment(url, {}))
         given = [
-            f"--context={key.replace('__', '.')}={value}" for key, value in ({"code": str(code)} | context).items()
+            f"--context={key.replace('__', '.')}={value}"
+            for key, value in ({"code": str(code), "concurrency": "10"} | context).items()
         ]
         told = folder / "outputs.json"
         deploy = [cdk, "deploy", "--require-approval=never", "--no-notices", f"--outputs-file={told}"]

@@ -85,6 +85,29 @@ def test_a_child_is_tried_again() -> None:
     )
 
 
+def test_as_many_children_as_the_rate_keeps_busy() -> None:
+    """By default the plan says how many, for only then the account's rate is known; a number of one's own holds."""
+    rows = machine(Parameters())["States"]["Rows"]
+    assert rows["MaxConcurrencyPath"] == "$.plan.children" and "MaxConcurrency" not in rows
+    rows = machine(Parameters(concurrency=3))["States"]["Rows"]
+    assert rows["MaxConcurrency"] == 3 and "MaxConcurrencyPath" not in rows
+
+
+def test_a_finished_list_starts_no_child() -> None:
+    """All rows are in the ledger: its end is accounted for at once."""
+    states = machine(Parameters())["States"]
+    assert states["Plan"]["Next"] == "AnyToCome" and states["AnyToCome"]["Default"] == "Rows"
+    assert states["AnyToCome"]["Choices"] == [{"Variable": "$.plan.missing", "NumericEquals": 0, "Next": "Finish"}]
+
+
+@pytest.mark.parametrize("state", ["Plan", "Finish"])
+def test_a_ledger_that_was_away_is_asked_again(state: str) -> None:
+    """Both ends of a run, with growing pauses."""
+    (retry,) = machine(Parameters())["States"][state]["Retry"]
+    assert "States.TaskFailed" in retry["ErrorEquals"]
+    assert retry["BackoffRate"] > 1 and retry["MaxAttempts"] >= 4
+
+
 def test_missing_rows_end_as_a_failure() -> None:
     """Tolerated children are counted at the end, by the ledger."""
     states = machine(Parameters())["States"]

@@ -10,6 +10,7 @@ import pytest
 from deployed import Deployment, deployed, until
 
 SAMPLE = {"file_name": "s3_key_path", "mail_id": "mail_id_on_dynamo_db"}
+KEYS = json.dumps({"KAKITOME_HTTP__KEYS": "ssm:/kakitome/api-key"})
 LIST = "email,name\na@example.com,あい\nb@example.com,B\n"
 
 NOTE = """
@@ -24,7 +25,8 @@ from kakitome.aws.note import note
 def handler(event, context):
     note("plan", event)
     found = boto3.client("s3").get_object(Bucket=event["bucket"], Key=event["file_name"])
-    return {"run": "r1", "version": found.get("VersionId", "null")}
+    missing = 0 if event["file_name"] == "finished" else 2
+    return {"run": "r1", "version": found.get("VersionId", "null"), "missing": missing, "children": 1}
 """
 FINISH = """
 from kakitome.aws.note import note
@@ -51,9 +53,10 @@ def there(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
     sources = {"note": NOTE, "plan": PLAN, "finish": FINISH} | {word: ANY.format(word=word) for word in words}
     for word, source in sources.items():
         (package / f"{word}.py").write_text(source)
-    with deployed(folder, folder / "code", identities="news@example.com", api="url") as it:
+    with deployed(folder, folder / "code", identities="news@example.com", api="url", settings=KEYS) as it:
         it.client("s3").put_object(Bucket=it.outputs["BucketName"], Key=SAMPLE["file_name"], Body=LIST.encode())
-        it.client("s3").put_object(Bucket=it.outputs["BucketName"], Key="torn", Body=LIST.encode())
+        for other in ("torn", "finished"):
+            it.client("s3").put_object(Bucket=it.outputs["BucketName"], Key=other, Body=LIST.encode())
         mail = {"mail_id": SAMPLE["mail_id"], "subject": "お知らせ", "body": "<p>こんにちは"}
         it.client("dynamodb").put_item(
             TableName=it.outputs["MailsTable"], Item={key: {"S": value} for key, value in mail.items()}
@@ -114,6 +117,13 @@ def missing_rows_are_a_failure(there: Deployment) -> None:
     assert (ended["status"], ended["error"]) == ("FAILED", "RowsMissing")
 
 
+def a_finished_list_starts_no_child(there: Deployment) -> None:
+    """All its rows are there: the same input again is read once, and accounted for."""
+    forget(there)
+    assert there.run(SAMPLE | {"file_name": "finished"})["status"] == "SUCCEEDED"
+    assert seen(there, "child") == [] and len(seen(there, "finish")) == 1
+
+
 def every_topic_reaches_the_events(there: Deployment) -> None:
     """SES → SNS → SQS → Lambda, with SNS's envelope around the event, so that its signature can be checked."""
     forget(there)
@@ -172,6 +182,7 @@ def test_the_deployed_stack(there: Deployment) -> None:
         an_unknown_mail_fails_before_anything,
         a_missing_list_fails_before_the_first_row,
         missing_rows_are_a_failure,
+        a_finished_list_starts_no_child,
         every_topic_reaches_the_events,
         both_doorbells_wake_the_worker,
         what_changes_in_the_ledger_is_fed,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -34,9 +35,10 @@ def test_no_wildcard_stands_without_a_reason(templates: Mapping[str, Template]) 
                 assert set(asked) <= set(reasons()), (name, role, asked)
 
 
-def test_no_reason_is_left_over(plain: Template) -> None:
+def test_no_reason_is_left_over(templates: Mapping[str, Template]) -> None:
     """Each action that may stand beside `*` does so somewhere."""
-    whole = [many(one["Action"]) for _, one in plain.role_statements() if "*" in many(one["Resource"])]
+    every = [one for template in templates.values() for _, one in template.role_statements()]
+    whole = [many(one["Action"]) for one in every if "*" in many(one["Resource"])]
     assert {action for asked in whole for action in asked} == set(reasons())
 
 
@@ -110,9 +112,37 @@ def test_nothing_is_taken_without_tls(plain: Template) -> None:
 
 def test_no_secret_stands_in_an_environment(plain: Template) -> None:
     """A function's environment can be read by whoever may look at it."""
-    secret = ("PASSWORD", "SECRET", "API_KEY", "TOKEN", "CREDENTIALS")
+    secret = ("PASSWORD", "SECRET", "API_KEY", "TOKEN", "KEYS", "SLACK", "WEBHOOK")
     for function in plain.properties("Lambda::Function"):
-        assert not [name for name in function["Environment"]["Variables"] if name.endswith(secret)]
+        found = {name: it for name, it in function["Environment"]["Variables"].items() if name.endswith(secret)}
+        assert len(found) == 3
+        assert all(part.startswith(("ssm:", "secretsmanager:arn:")) for it in found.values() for part in it.split(","))
+
+
+def test_a_secret_is_read_by_who_needs_it(plain: Template) -> None:
+    """Exactly those that the settings name: the API its keys, who sends its lanes', who tells people their address."""
+    read = {word: named(plain, word) for word in (*WORDS, "api")}
+    assert read["api"] == {"parameter/kakitome/api-key", "parameter/other"}
+    assert read["child"] == read["worker"] == {"parameter/kakitome/sendgrid"}
+    assert read["sweep"] == {"secret:slack-AbCdEf"}
+    assert read["plan"] == read["finish"] == read["events"] == read["feed"] == set()
+
+
+def test_a_role_is_taken_on_by_who_asks_the_provider(plain: Template) -> None:
+    """And no other role."""
+    for word in ("plan", "child", "worker", "sweep"):
+        (taken,) = [one for one in plain.of_function(word) if "sts:AssumeRole" in many(one["Action"])]
+        assert taken["Resource"] == "arn:aws:iam::444455556666:role/mail"
+
+
+def named(template: Template, word: str) -> set[str]:
+    """The last words of the ARNs of parameters and secrets that a function may read."""
+    verbs = {"ssm:GetParameter", "secretsmanager:GetSecretValue"}
+    asked = [one for one in template.of_function(word) if verbs & set(many(one["Action"]))]
+    assert all(set(many(one["Action"])) <= verbs for one in asked)
+    arns = [text(arn) for one in asked for arn in many(one["Resource"])]
+    assert not [arn for arn in arns if "*" in arn]
+    return {re.split(r"(?=\bparameter/|\bsecret:)", arn)[-1].strip('"]}') for arn in arns}
 
 
 def test_the_state_machine_calls_aliases_only(plain: Template) -> None:

@@ -142,6 +142,19 @@ def test_a_message_outlasts_its_receiver(plain: Template) -> None:
         assert hidden >= 6 * plain.named("Lambda::Function", "FunctionName", f"kakitome-{word}")["Timeout"]
 
 
+def test_events_are_waited_for(plain: Template) -> None:
+    """Some seconds, in batches of a hundred, for what comes together is fewer writes; rings are not."""
+    mappings = plain.properties("Lambda::EventSourceMapping")
+    events = [one for one in mappings if one["BatchSize"] == 100]
+    assert [one["MaximumBatchingWindowInSeconds"] for one in events] == [10]
+    queue = plain.id("SQS::Queue", "QueueName", "kakitome-events")
+    assert events[0]["EventSourceArn"] == {"Fn::GetAtt": [queue, "Arn"]}
+    rings = [one for one in mappings if one["BatchSize"] == 10]
+    assert len(rings) == 2 and not [one for one in rings if one.get("MaximumBatchingWindowInSeconds")]
+    hidden = plain.named("SQS::Queue", "QueueName", "kakitome-events")["VisibilityTimeout"]
+    assert hidden >= 6 * plain.named("Lambda::Function", "FunctionName", "kakitome-events")["Timeout"] + 10
+
+
 def test_logs_end(templates: Mapping[str, Template]) -> None:
     """They hold who was written to: none is kept for ever."""
     for template in templates.values():

@@ -13,8 +13,22 @@ APP = Path(__file__).parents[2] / "infra"
 HERE = "111122223333"
 KEY = f"arn:aws:kms:eu-west-1:{HERE}:key/own"
 
+ROLE = "arn:aws:iam::444455556666:role/mail"
+SECRET = f"arn:aws:secretsmanager:eu-west-1:{HERE}:secret:slack-AbCdEf"
+SETTINGS = {
+    "KAKITOME_HTTP__KEYS": "ssm:/kakitome/api-key,ssm:other",
+    "KAKITOME_ALERTS__SLACK": f"secretsmanager:{SECRET}",
+    "KAKITOME_LANES__SG__API_KEY": "ssm:/kakitome/sendgrid",
+    "KAKITOME_LANES__SES__ASSUME_ROLE": ROLE,
+}
+
 VARIANTS: dict[str, dict[str, str]] = {
-    "plain": {"identities": "example.com", "sender": "Shop <news@example.com>", "api": "url"},
+    "plain": {
+        "identities": "example.com",
+        "sender": "Shop <news@example.com>",
+        "api": "url",
+        "settings": json.dumps(SETTINGS),
+    },
     "own-key": {"encryption": "own", "identities": "example.com"},
     "by-function": {"events_by": "function", "identities": "example.com"},
     "given": {
@@ -30,6 +44,10 @@ VARIANTS: dict[str, dict[str, str]] = {
         "given.zones": "eu-west-1a",
         "given.subnets": "subnet-1",
         "given.security_groups": "sg-1",
+        "workers": "0",
+        "containers": "2",
+        "containers_most": "5",
+        "image": f"{HERE}.dkr.ecr.eu-west-1.amazonaws.com/kakitome:1",
     },
 }
 
