@@ -19,6 +19,7 @@ from kakitome.ledgers.dynamodb import keys
 from kakitome.ledgers.dynamodb.breath import in_breaths
 from kakitome.ledgers.dynamodb.cases import Cases
 from kakitome.ledgers.dynamodb.codec import Case, Shelved, pack_message, unpack_message
+from kakitome.ledgers.dynamodb.home import Home
 from kakitome.ledgers.dynamodb.items import Image, body_item, bytes_of, image_of, message_id, message_item, told_of
 from kakitome.ledgers.dynamodb.marshal import Item, Key, key_of
 from kakitome.ledgers.dynamodb.table import Table
@@ -53,6 +54,7 @@ class Desk:
         self.table = table
         self.token = token
         self.cases = Cases(table, self.book, token)
+        self.home = Home(table, token)
         self._hash_key = hash_key
         self._transient = transient
         self._last_id = 0

@@ -58,6 +58,7 @@ class DynamoLedger:
         provider_ids: bool = True,
     ) -> None:
         self._table = desk.table
+        self._home = desk.home
         pages = Pages(desk)
         open = Open(desk, pages)
         addresses = Addresses(desk)
@@ -93,6 +94,7 @@ class DynamoLedger:
     ) -> Self:
         """The ledger in a table that is there. Its key for address hashes is made at the first opening."""
         desk = Desk(Tables(table), await _hash_key(table, token), token, transient)
+        await desk.home.begin()
         return cls(desk, folds, campaign_tables, provider_ids)
 
     async def prune(self, campaign: str, who: str, window: int, now: int) -> str:
@@ -101,10 +103,11 @@ class DynamoLedger:
 
     async def held(self) -> str | None:
         """Why this ledger claims nothing: the table was restored from a backup under another name."""
-        return None
+        return await self._home.why()
 
     async def release(self, who: str, note: str, now: int) -> bool:
-        return False
+        """A person's word that it may send again. False: it was not held."""
+        return await self._home.release(who, note, now)
 
     async def close(self) -> None:
         await self.feed.close()

@@ -80,7 +80,7 @@ class Line:
         keys: tuple[str, str] | None = None,
         service: str = "dynamodb",
     ) -> None:
-        self._region = region
+        self.region = region
         self._endpoint = endpoint
         self._clock = clock
         self._random = random
@@ -118,7 +118,7 @@ class Line:
     def of_streams(self) -> Line:
         """To the streams of the same tables, over connections of its own."""
         return Line(
-            self._region,
+            self.region,
             self._endpoint,
             self._clock,
             self._random,
@@ -141,8 +141,8 @@ class Line:
         async with self._opening:
             if self._wire is None:
                 await asyncio.to_thread(loaded)  # half a second: not in the loop that sends mail by the millisecond
-                there = await way(self._service, self._region, self._endpoint, self._keys)
-                self._wire = Wire(there, self._region, self._service, self._clock, self._answer_s)
+                there = await way(self._service, self.region, self._endpoint, self._keys)
+                self._wire = Wire(there, self.region, self._service, self._clock, self._answer_s)
             return self._wire
 
 

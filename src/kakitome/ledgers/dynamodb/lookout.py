@@ -61,6 +61,7 @@ class DynamoLookout:
             gave_up=tuple(await self._gave_up(cases)),
             workers=sum(beat > now - HEARTBEAT_LIMIT for beat in beats),
             last_beat=max(beats, default=None),
+            held=await self._desk.home.is_held(now),
         )
 
     async def _seen(self, case: Case, cursor: Cursor, now: int) -> RunSeen:

@@ -43,6 +43,8 @@ class DynamoMessages:
         return [] if case is None else await self._open.due(case, n, now, pace)
 
     async def claim(self, ids: Sequence[MessageId], worker: str, lane: str, lease: int, now: int) -> list[Claimed]:
+        if await self._desk.home.is_held(now):
+            return []
         await self._pages.claimed(ids, worker, lease, now)
 
         def rule(book: Book, id: MessageId) -> list[Claimed]:

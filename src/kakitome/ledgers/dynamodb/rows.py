@@ -58,6 +58,8 @@ class DynamoRows:
         case = await self._desk.cases.get(run)
         source = open_import(self._desk.cases.laid_out(case), run, digest)
         await self._desk.cases.paced(case, {row.pace for row in rows})
+        if claim is not None and await self._desk.home.is_held(now):
+            claim = None
         rows = await self._apart.laid(run, rows)
         first: dict[int, ImportRow] = {}
         for row in sorted(rows, key=lambda row: row.line):

@@ -24,6 +24,8 @@ class DynamoRunnable:
         return sorted(cases, key=lambda case: _turn(case.book.run))
 
     async def runnable(self, now: int) -> Sequence[Run]:
+        if await self._desk.home.is_held(now):
+            return []
         return [case.book.run for case in await self._running() if await self._first(case, now) is not None]
 
     async def _first(self, case: Case, now: int) -> Message | None:
