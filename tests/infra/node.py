@@ -29,4 +29,4 @@ def environment(home: Path) -> dict[str, str]:
     """Nothing of this machine's own AWS or CDK settings; `home` instead of what the CLI remembers of accounts."""
     kept = {key: value for key, value in os.environ.items() if not key.startswith(("AWS_", "CDK_", "KAKITOME_"))}
     quiet = {"JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION": "1", "CI": "true", "CDK_DISABLE_CLI_TELEMETRY": "true"}
-    return kept | quiet | {"CDK_HOME": str(home), "PYTHONDONTWRITEBYTECODE": "1", "NO_PROXY": "127.0.0.1,localhost"}
+    return kept | quiet | {"CDK_HOME": str(home), "NO_PROXY": "127.0.0.1,localhost"}

@@ -87,7 +87,7 @@ def test_events_keep_the_envelope_that_is_signed(templates: Mapping[str, Templat
 
 def test_events_may_go_straight_to_the_function(templates: Mapping[str, Template]) -> None:
     """SNS → Lambda, by its alias, and SNS may call it for our topics and account only."""
-    template = templates["by-function"]
+    template = templates["own-key"]
     told = template.properties("SNS::Subscription")
     assert {one["Protocol"] for one in told} == {"lambda"}
     allowed = [one for one in template.properties("Lambda::Permission") if one["Principal"] == "sns.amazonaws.com"]
