@@ -15,6 +15,7 @@ from kakitome.core.suppression import TransientLimit
 from kakitome.ledgers.sqlite.ledger import SqliteLedger
 from kakitome.ports.clock import Clock
 from kakitome.ports.ledger import Ledger
+from kakitome.ports.reads import Recounted
 
 
 class Store(Ledger, Protocol):
@@ -26,6 +27,10 @@ class Store(Ledger, Protocol):
 
     async def release(self, who: str, note: str, now: int) -> bool:
         """A person's word that a restored ledger may send again."""
+        ...
+
+    async def recount(self, now: int) -> Recounted:
+        """Counters anew from the messages. Raises `StateError` where they cannot have lost anything."""
         ...
 
     async def prune(self, campaign: str, who: str, window: int, now: int) -> str:

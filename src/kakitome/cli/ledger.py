@@ -1,5 +1,5 @@
-"""`ledger verify`: do the books agree? `ledger release`: a restored one may send again. `ledger prune`: a
-finished campaign's rows are thrown away."""
+"""`ledger verify`: do the books agree? `ledger recount`: counters anew. `ledger release`: a restored one may send
+again. `ledger prune`: a finished campaign's rows are thrown away."""
 
 from __future__ import annotations
 
@@ -24,6 +24,18 @@ async def verify(args: Namespace, out: Out) -> int:
     else:
         out.line("The books agree: a recount of every message gives what the counters say.")
     return 1 if found else 0
+
+
+async def recount(args: Namespace, out: Out) -> int:
+    async with session.instance(args, out) as instance:
+        done = await instance.ledger.recount(instance.clock.now())
+    if out.json:
+        out.document(msgspec.to_builtins(done))
+    else:
+        out.line(f"{number(done.written)} documents of counters were wrong and are written anew.")
+        if done.moving:
+            out.line(f"{number(done.moving)} changed meanwhile and were left: recount again when less is sent.")
+    return 1 if done.moving else 0
 
 
 async def release(args: Namespace, out: Out) -> int:

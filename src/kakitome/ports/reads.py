@@ -54,6 +54,13 @@ class Discrepancy(msgspec.Struct, frozen=True):
     found: int
 
 
+class Recounted(msgspec.Struct, frozen=True):
+    """How many documents of counters were written anew, and how many moved meanwhile and were left as they are."""
+
+    written: int
+    moving: int
+
+
 class Reads(Protocol):
     async def messages(self, ids: Sequence[MessageId]) -> list[MessageView]: ...
 

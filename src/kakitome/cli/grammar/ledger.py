@@ -13,6 +13,9 @@ if TYPE_CHECKING:
 def ledger(commands: Family) -> None:
     ledger = group(commands, "ledger", "look after the ledger")
     command(ledger, "verify", "ledger:verify", "recount everything against the counters and the journal")
+    command(
+        ledger, "recount", "ledger:recount", "counters anew from every message, where a part of the stream was lost"
+    )
     release = command(ledger, "release", "ledger:release", "let a ledger that was restored from a backup send again")
     who(release, required=True)
     prune = command(ledger, "prune", "ledger:prune", "throw away a finished campaign's rows; its account stays")

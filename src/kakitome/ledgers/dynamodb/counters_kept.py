@@ -84,6 +84,11 @@ class Counters:
         self._seen.pop(key, None)
         await self._change([key], lambda _, there: msgspec.structs.replace(there, cells=rule(there.cells)))
 
+    async def replace(self, key: Key, document: Document, expected: int | None) -> bool:
+        """Another document over this revision (None: there is none). False: somebody was faster."""
+        self._seen.pop(key, None)
+        return await self._desk.table.put(_item(key, document), expected, self._desk.token()) is None
+
     async def _change(self, keys: Iterable[Key], rule: Callable[[Key, Document], Document]) -> None:
         todo = list(keys)
         for _ in range(TRIES):

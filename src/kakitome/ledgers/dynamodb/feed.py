@@ -14,6 +14,7 @@ from itertools import groupby
 from typing import Final, Literal
 
 from kakitome.core.errors import LedgerUnavailable
+from kakitome.ledgers.dynamodb import feed_gaps
 from kakitome.ledgers.dynamodb.codec import StoredEntry
 from kakitome.ledgers.dynamodb.counters import change
 from kakitome.ledgers.dynamodb.counters_kept import Counted, Counters
@@ -41,6 +42,7 @@ class Feed:
 
     def __init__(self, desk: Desk, folds: Folds = "reader") -> None:
         self.counters = Counters(desk)
+        self._desk = desk
         self._folds = folds
         self._chain = Chain(desk)
         self._stream = Streams(desk)
@@ -144,6 +146,7 @@ class Feed:
         await self.counters.take(shard, counted)
         heard = [Heard(record.sequence, record.at, told_by(record.new)) for record in records]
         if shard in self._gaps:
+            await feed_gaps.note(self._desk, shard, records[0].at)
             gap = Told(StoredEntry(records[0].at * 1000, GAP, {"shard": shard}))
             heard[0] = heard[0]._replace(told=[gap, *heard[0].told])
         await self._chain.append(shard, heard)

@@ -25,6 +25,7 @@ from kakitome.ledgers.dynamodb.open import Open
 from kakitome.ledgers.dynamodb.pages import Pages
 from kakitome.ledgers.dynamodb.pruning import Pruning
 from kakitome.ledgers.dynamodb.reads import DynamoReads
+from kakitome.ledgers.dynamodb.reads_recount import Rewriting
 from kakitome.ledgers.dynamodb.rows import DynamoRows
 from kakitome.ledgers.dynamodb.runnable import DynamoRunnable
 from kakitome.ledgers.dynamodb.runs import DynamoRuns
@@ -33,6 +34,7 @@ from kakitome.ledgers.dynamodb.table import Table
 from kakitome.ledgers.dynamodb.tables import Tables
 from kakitome.ledgers.dynamodb.templates import DynamoTemplates
 from kakitome.ledgers.dynamodb.workers import DynamoWorkers
+from kakitome.ports.reads import Recounted
 
 
 def eight_octets() -> bytes:
@@ -79,6 +81,7 @@ class DynamoLedger:
         self.guards = DynamoGuards(desk, self.feed)
         self.figures = DynamoFigures(desk, self.feed)
         self.alerts = DynamoAlerts(desk)
+        self._rewriting = Rewriting(desk, self.feed)
         self._pruning = Pruning(desk, self.feed, open)
         self.lookout = DynamoLookout(desk, self.feed, open)
 
@@ -100,6 +103,10 @@ class DynamoLedger:
     async def prune(self, campaign: str, who: str, window: int, now: int) -> str:
         """See `pruning.Pruning.prune`."""
         return await self._pruning.prune(campaign, who, window, now)
+
+    async def recount(self, now: int) -> Recounted:
+        """See `reads_recount`."""
+        return await self._rewriting.recount(now)
 
     async def held(self) -> str | None:
         """Why this ledger claims nothing: the table was restored from a backup under another name."""

@@ -8,7 +8,7 @@ from typing import Final
 
 from kakitome.core.ids import MessageId
 from kakitome.core.lifecycle import Cause
-from kakitome.ledgers.dynamodb import counters
+from kakitome.ledgers.dynamodb import counters, feed_gaps
 from kakitome.ledgers.dynamodb.codec import Case, Shelved
 from kakitome.ledgers.dynamodb.counters import BETWEEN, LARGEST, QUARTERS, Cell, of_lane
 from kakitome.ledgers.dynamodb.desk import Desk
@@ -42,16 +42,20 @@ class Recount:
         async for messages in self._all(cases, before):
             for there in messages:
                 found.update(counters.adds(there))
-                _raise_to(found, counters.largest(there))
+                raise_to(found, counters.largest(there))
                 impossibles.update(impossible(there.message, _was_said_sent(there)))
         recount = _as_judged(found, cases)
         await self._feed.fresh()
         counted = await self._counted(cases)
         resting = [cell for cell in {**recount, **counted} if before.get(cell) == counted.get(cell)]
-        pruned = _pruned(cases)
+        pruned = pruned_runs(cases)
         wrong = [cell for cell in resting if not _agrees(cell, recount.get(cell, 0), counted.get(cell, 0), pruned)]
         names = {f"{case.book.run.id:x}": case.book.run.name for case in cases}
-        return [Discrepancy(what, 0, n) for what, n in impossibles.items()] + [
+        gaps = len((await feed_gaps.known(self._desk)).shards)
+        lost = (
+            [Discrepancy("parts of the stream that were gone before they were read: recount", 0, gaps)] if gaps else []
+        )
+        return [*lost, *(Discrepancy(what, 0, n) for what, n in impossibles.items())] + [
             Discrepancy(_words(cell, names), recount.get(cell, 0), counted.get(cell, 0)) for cell in sorted(wrong)
         ]
 
@@ -85,7 +89,7 @@ class Recount:
         return {Cell(key, name): n for key, cells in documents.items() for name, n in cells.items()}
 
 
-def _pruned(cases: Iterable[Case]) -> set[str]:
+def pruned_runs(cases: Iterable[Case]) -> set[str]:
     """The runs whose rows were thrown away, as cells name them."""
     owns = {f"{case.book.run.id:x}": case.own for case in cases}
     return {run for run, own in owns.items() if own is not None and own.pruned is not None}
@@ -109,7 +113,7 @@ def _as_judged(sums: Mapping[Cell, int], cases: Iterable[Case]) -> Sums:
     return found
 
 
-def _raise_to(found: Counter[Cell], largest: Iterable[tuple[Cell, int]]) -> None:
+def raise_to(found: Counter[Cell], largest: Iterable[tuple[Cell, int]]) -> None:
     for cell, n in largest:
         found[cell] = max(n, found.get(cell, n))
 

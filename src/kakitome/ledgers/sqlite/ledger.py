@@ -37,7 +37,7 @@ from kakitome.ledgers.sqlite.rows import SqliteRows
 from kakitome.ledgers.sqlite.threads import Thread
 from kakitome.ledgers.sqlite.turnstile import Turnstile
 from kakitome.ports.messages import Doubt, Settled
-from kakitome.ports.reads import Discrepancy, Search
+from kakitome.ports.reads import Discrepancy, Recounted, Search
 from kakitome.ports.records import Folded, NamedEvent, Released, Suppression, TemplateVersion
 from kakitome.ports.runs import Import, ImportBatch
 from kakitome.ports.workers import Mark, Reaped, WorkerRecord
@@ -278,6 +278,13 @@ class SqliteLedger:
     async def release(self, who: str, note: str, now: int) -> bool:
         """A person's word that a restored ledger may send again."""
         return await self._writer.run(lambda db: highwater.release(db, who, note, now))
+
+    async def recount(self, now: int) -> Recounted:
+        """Raises `StateError`: a counter changes together with its mail."""
+        raise StateError(
+            "Counters in the ledger's file change together with their mails, and cannot miss any. Nothing was changed.",
+            "Where ledger verify finds something, the file was changed by others: restore it from a backup.",
+        )
 
     async def prune(self, campaign: str, who: str, window: int, now: int) -> str:
         """Raises `StateError`: rows of all campaigns lie in one file."""
