@@ -12,6 +12,10 @@ demo: .venv/server
 scenario-%: .venv/server
 	@$(BIN)/python examples/scenarios/scenario_$*.py
 
+# Needs a redis-server, and the emulator of AWS that the tests have.
+scenario-0: .venv/dev
+	@$(BIN)/python examples/scenarios/scenario_0.py
+
 serve: .venv/server
 	@$(BIN)/kakitome serve
 
