@@ -19,11 +19,11 @@ class LedgerTable(Table, frozen=True, kw_only=True):
     `campaign_tables`: where a new campaign's rows are."""
 
     url: str = "sqlite:///kakitome-data/ledger.db"
+    provider_ids: bool = True
+    """Whether mail in a table is found by its provider's id."""
     folder: str | None = None
     feed: Literal["reader", "elsewhere"] = "reader"
     campaign_tables: Literal["shared", "own"] = "shared"
-    provider_ids: bool = True
-    """Whether mail in a table is found by its provider's id."""
 
 
 class RetentionTable(Table, frozen=True, kw_only=True):
