@@ -50,14 +50,15 @@ async def deliver(
     if isinstance(taken, Batch):
         return taken
     grant, wire = taken.grant, taken.wire
+    returned = 0
     if taken.claims:
-        await _send(run, lane, taken.claims, transport, wire, hands)
+        returned = await _send(run, lane, taken.claims, transport, wire, hands)
     if grant.probe and not wire.begun:
         await accounts.untried(lane.account, lane.name, taken.asked + taken.wanted.probe_ms)
     # Where only a rate is known yet, its slots are counted, too: the quota may be read behind them.
     if (lane.rate, lane.quota) != (None, None) and wire.spent < grant.count:
         await accounts.give_back(lane.account, grant.count - wire.spent, taken.asked)
-    return Batch(len(taken.claims))
+    return Batch(len(taken.claims), returned=returned)
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,8 +143,8 @@ def _most(run: Run, transport: Transport, hands: Hands) -> int:
 
 async def _send(
     run: Run, lane: Lane, claims: Sequence[Claimed], transport: Transport, wire: Permission, hands: Hands
-) -> None:
-    """Render, hand over, settle. However it ends, each of the claims is settled."""
+) -> int:
+    """Render, hand over, settle. However it ends, each of the claims is settled. Answers how many were not begun."""
     ending = _Ending(run, lane, wire, hands)
     unanswered = {claimed.id: claimed for claimed in claims}
     try:
@@ -166,6 +167,7 @@ async def _send(
             await ending.outcome(claimed, *wire.unanswered(claimed))
         await ending.flush()
     hands.step("after_batch")
+    return ending.released
 
 
 class _Ending:
@@ -179,6 +181,7 @@ class _Ending:
         self._settlements: list[Settlement] = []
         self._places: list[int] = []
         self._stopped: set[str] = set()
+        self.released = 0
         self._flushed = hands.clock.monotonic()
 
     def add(self, settlement: Settlement, place: int | None = None) -> None:
@@ -190,6 +193,7 @@ class _Ending:
         self, claimed: Claimed, outcome: Outcome, place: int | None, parcel: Parcel | None = None
     ) -> None:
         clock = self._hands.clock
+        self.released += isinstance(outcome, Released)
         self.add(
             decide.settlement(claimed, outcome, self._run.policy, self._lane.horizons, clock.now(), self._hands.random),
             place,

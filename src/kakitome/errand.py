@@ -76,9 +76,9 @@ class Errand:
         self._ways = ways
 
     async def hand_over(self, run: Run, digest: str, rows: Sequence[ImportRow]) -> int:
-        """Send what can be sent in time, rows of each pace by themselves; answers how many were left to wait in the
-        ledger. Raises `StateError` where it takes none of them."""
-        hands = self._hands
+        """Send what can be sent in time, rows of each pace by themselves; answers how many wait in the ledger, because
+        they were left or because their slots were missed. Raises `StateError` where it takes none of them."""
+        hands, returned = self._hands, 0
         portions = {
             pace: Portion(run, digest, [row for row in rows if row.pace == pace], hands.ledger.rows, hands)
             for pace in sorted({row.pace for row in rows})
@@ -86,10 +86,12 @@ class Errand:
         while run.state == "running" and not hands.stopping():
             before = {pace: len(portion.rest) for pace, portion in portions.items() if portion.rest}
             batches = [await self._ways.deliver(run, hands, pace, portions[pace]) for pace in before]
+            returned += sum(batch.returned for batch in batches)
             moved = any(len(portions[pace].rest) < rest for pace, rest in before.items())
             if not moved and not await self._has_waited(batches):
                 break
-        return sum([await portion.leave(hands.clock.now()) for portion in portions.values() if portion.rest])
+        left = [await portion.leave(hands.clock.now()) for portion in portions.values() if portion.rest]
+        return returned + sum(left)
 
     async def work(self) -> bool:
         """Deliver what is due. Whether there was more than there was time for; where there was time for nothing, it is

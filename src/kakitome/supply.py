@@ -22,11 +22,13 @@ from kakitome.ports.runs import ImportRow
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """What came of one look: how many messages were claimed, and where nothing could be, when to look again and why."""
+    """What came of one look: how many messages were claimed, and where nothing could be, when to look again and why.
+    Of those that were claimed `returned` were not begun: they wait again."""
 
     claimed: int
     until: int = 0
     reason: str = ""
+    returned: int = 0
 
 
 class Supply(Protocol):

@@ -10,8 +10,14 @@ from typing import Any
 import pytest
 from container import Context, Place
 
+from kakitome import errand
 from kakitome.aws import child, finish, plan, worker
+from kakitome.aws.composition import Here
 from kakitome.core.errors import ListError, Refused, StateError, TemplateError
+from kakitome.core.lane import Lane
+from kakitome.core.message import Run
+from kakitome.hands import Hands
+from kakitome.supply import Batch, Supply
 from s3_store import PLAIN, VERSIONED, Store
 
 MAIL = {"mail_id": {"S": "hello"}, "subject": {"S": "Hi {{ name }}"}, "body": {"S": "Dear {{ name }}, a < b."}}
@@ -98,6 +104,29 @@ def test_a_child_without_time_leaves_its_rows_to_the_workers(place: Place, held:
     assert ended(told)["missing"] == 0
     assert worker.handler({"Records": [{"messageId": "1", "body": "ring"}]}, Context()) == {"batchItemFailures": []}
     assert len(place.sent()) == 7
+
+
+def test_what_missed_its_slot_is_rung_for(place: Place, held: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A child on a slow machine claims its rows and begins none of them: nobody else knows that they wait."""
+    told = planned(held=held)
+    rung: list[str] = []
+
+    async def missed(run: Run, lane: Lane, _: object, hands: Hands, __: object, supply: Supply) -> Batch:
+        there, _nothing = await supply.look(lane, 9)
+        claims = await supply.claim(lane, there, hands.clock.now() + 1000, hands.clock.now())
+        return Batch(len(claims), returned=len(claims))
+
+    async def rings(_: object, word: str) -> None:
+        rung.append(word)
+
+    monkeypatch.setattr(errand, "deliver", missed)
+    place.ask(lambda here: _patched(here, monkeypatch, rings))
+    assert child.handler({"Items": items(told)}, Context())["waiting"] == 7
+    assert rung == ["bulk"]
+
+
+async def _patched(here: Here, patch: pytest.MonkeyPatch, rings: object) -> None:
+    patch.setattr(type(here.instance.queue), "ring", rings)
 
 
 def test_a_mail_of_html_and_a_sender_of_its_own(place: Place, held: Store) -> None:

@@ -94,3 +94,25 @@ def test_a_probe_that_nobody_began_is_the_next_ones() -> None:
         assert await shop.states(ids) == [State.SUPPRESSED, State.SENT]
 
     asyncio.run(run())
+
+
+def test_a_batch_says_how_many_were_not_begun() -> None:
+    """They wait again, and whoever does not come back by himself rings for somebody who does."""
+
+    async def run() -> None:
+        shop = Workshop(lane=PACED)
+        ids = await shop.mail()
+
+        async def forever(_: int) -> None:
+            shop.clock.pass_by(600)
+
+        shop.transport.before_turn = forever
+        batch = await deliver(await shop.run(), shop.lane, shop.transport, shop.hands)
+        assert (batch.claimed, batch.returned) == (1, 1)
+        assert await shop.states(ids) == [State.QUEUED]
+        shop.transport.before_turn = nothing
+        shop.clock.pass_by(1)
+        batch = await deliver(await shop.run(), shop.lane, shop.transport, shop.hands)
+        assert (batch.claimed, batch.returned) == (1, 0)
+
+    asyncio.run(run())
