@@ -24,6 +24,8 @@ class Given:
 
     bucket: str = ""  # name
     mails: str = ""  # table's name
+    ledger: str = ""  # table's name: one that was restored
+    stream: str = ""  # ARN of its stream, with new and old images
     configuration_set: str = ""  # name
     topics: tuple[str, ...] = ()  # ARNs that the set's events go to already: no destination is made then
     queue: str = ""  # ARN of the queue that the topics feed already
@@ -72,6 +74,8 @@ class Parameters:
             raise ValueError("An express child is billed by its time: with wait, take child=standard.")
         if self.given.vpc and not (self.given.zones and self.given.subnets):
             raise ValueError("given.vpc needs given.zones and given.subnets: synth asks no account for them.")
+        if bool(self.given.ledger) != bool(self.given.stream):
+            raise ValueError("given.ledger and given.stream go together: counters are folded from the table's stream.")
         if self.containers and not (self.image and self.given.vpc):
             raise ValueError("containers need an image, and given.vpc with its zones and subnets.")
         if not (self.workers or self.containers):

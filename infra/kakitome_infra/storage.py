@@ -24,7 +24,11 @@ class Storage(Construct):
         given = parameters.given
         self._key = key
         self.bucket = s3.Bucket.from_bucket_name(self, "Lists", given.bucket) if given.bucket else self._lists()
-        self.ledger = self._ledger(f"{parameters.name}-ledger")
+        self.ledger: dynamodb.ITable = (
+            dynamodb.Table.from_table_attributes(self, "Ledger", table_name=given.ledger, table_stream_arn=given.stream)
+            if given.ledger
+            else self._ledger(f"{parameters.name}-ledger")
+        )
         self.mails = (
             dynamodb.Table.from_table_name(self, "Mails", given.mails)
             if given.mails

@@ -162,15 +162,18 @@ def test_logs_end(templates: Mapping[str, Template]) -> None:
 
 
 def test_what_is_given_is_not_made(templates: Mapping[str, Template]) -> None:
-    """Bucket, table of mails, configuration set, topics, queue, identity, key and network stay whose they are."""
+    """Bucket, both tables, configuration set, topics, queue, identity, key and network stay whose they are."""
     given = templates["given"]
     mail = ["SES::ConfigurationSet", "SES::ConfigurationSetEventDestination", "SES::EmailIdentity"]
     kinds = [*mail, "S3::Bucket", "S3::BucketPolicy", "SNS::Topic", "SNS::TopicPolicy", "SNS::Subscription"]
     kinds += ["KMS::Key", "EC2::VPC"]
     assert [kind for kind in kinds if given.of(kind)] == []
-    assert {one["TableName"] for one in given.properties("DynamoDB::Table")} == {"kakitome-ledger"}
+    assert not given.of("DynamoDB::Table")
+    (feed,) = [one for one in given.properties("Lambda::EventSourceMapping") if "StartingPosition" in one]
+    assert "table/restored/stream/" in text(feed["EventSourceArn"])
     assert "kakitome-events" not in {one["QueueName"] for one in given.properties("SQS::Queue")}
     words = given.properties("Lambda::Function")[0]["Environment"]["Variables"]
+    assert "dynamodb://restored?" in text(words["KAKITOME_LEDGER__URL"])
     assert (
         words["KAKITOME_LANES__SES__CONFIGURATION_SET"] == "Theirs" and words["KAKITOME_LISTS_BUCKET"] == "their-lists"
     )

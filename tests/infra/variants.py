@@ -34,6 +34,8 @@ VARIANTS: dict[str, dict[str, str]] = {
         "alarms": "false",
         "given.bucket": "their-lists",
         "given.mails": "their-mails",
+        "given.ledger": "restored",
+        "given.stream": f"arn:aws:dynamodb:eu-west-1:{HERE}:table/restored/stream/2026-11-22T00:00:00.000",
         "given.configuration_set": "Theirs",
         "given.topics": f"arn:aws:sns:eu-west-1:{HERE}:one,arn:aws:sns:eu-west-1:{HERE}:two",
         "given.queue": f"arn:aws:sqs:eu-west-1:{HERE}:theirs",
