@@ -39,7 +39,7 @@ def main() -> None:
         say("DynamoDB and SQS (an emulator), SES (the simulator) and a Redis start here.")
         there = stack.enter_context(aws(outside, aws_port))
         queue = f"sqs:http://127.0.0.1:{aws_port}/000000000000/{QUEUE}@http://127.0.0.1:{aws_port}"
-        limits = ("--rate", "100", "--quota", "50000", "--fault", "slow:0.2")
+        limits = ("--rate", "50", "--quota", "50000", "--fault", "slow:0.2")
         stack.enter_context(
             outside.simulator("accepted", "--http", f"127.0.0.1:{ses_port}", *limits, "--events", queue)
         )

@@ -32,7 +32,7 @@ KEYS = {
     "AWS_EC2_METADATA_DISABLED": "true",
 }
 WORKERS = 3  # in each zone
-PATIENCE = 120  # seconds until the play gives up
+PATIENCE = 400  # seconds until the play gives up
 
 CONFIGURATION = """\
 # Written by examples/scenarios/scenario_0.py: zone {zone}.

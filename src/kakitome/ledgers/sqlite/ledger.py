@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from kakitome.core.errors import KakitomeError, StateError
+from kakitome.core.errors import KakitomeError
 from kakitome.core.event import Event
 from kakitome.core.evidence import LaneRecord
 from kakitome.core.ids import Fence, MessageId, RunId, SubmissionId
@@ -31,13 +31,14 @@ from kakitome.ledgers.sqlite.alerts import SqliteAlerts
 from kakitome.ledgers.sqlite.connection import Db, one
 from kakitome.ledgers.sqlite.figures import SqliteFigures
 from kakitome.ledgers.sqlite.guards import SqliteGuards
+from kakitome.ledgers.sqlite.in_one_file import InOneFile
 from kakitome.ledgers.sqlite.limits import SqliteAccounts
 from kakitome.ledgers.sqlite.lookout import SqliteLookout
 from kakitome.ledgers.sqlite.rows import SqliteRows
 from kakitome.ledgers.sqlite.threads import Thread
 from kakitome.ledgers.sqlite.turnstile import Turnstile
 from kakitome.ports.messages import Doubt, Settled
-from kakitome.ports.reads import Discrepancy, Recounted, Search
+from kakitome.ports.reads import Discrepancy, Search
 from kakitome.ports.records import Folded, NamedEvent, Released, Suppression, TemplateVersion
 from kakitome.ports.runs import Import, ImportBatch
 from kakitome.ports.workers import Mark, Reaped, WorkerRecord
@@ -243,7 +244,7 @@ class _Reads(_Part):
         return await self._read(lambda db: bytes(one(db, "select value from meta where key = 'hash_key'")))
 
 
-class SqliteLedger:
+class SqliteLedger(InOneFile):
     """A ledger in one file. Open it with `SqliteLedger.open`; several processes may have the same file open.
     `transient` is how many transient bounces suppress."""
 
@@ -278,20 +279,6 @@ class SqliteLedger:
     async def release(self, who: str, note: str, now: int) -> bool:
         """A person's word that a restored ledger may send again."""
         return await self._writer.run(lambda db: highwater.release(db, who, note, now))
-
-    async def recount(self, now: int) -> Recounted:
-        """Raises `StateError`: a counter changes together with its mail."""
-        raise StateError(
-            "Counters in the ledger's file change together with their mails, and cannot miss any. Nothing was changed.",
-            "Where ledger verify finds something, the file was changed by others: restore it from a backup.",
-        )
-
-    async def prune(self, campaign: str, who: str, window: int, now: int) -> str:
-        """Raises `StateError`: rows of all campaigns lie in one file."""
-        raise StateError(
-            "The rows of all campaigns lie in the ledger's file, among each other. Nothing was deleted.",
-            "Campaigns on DynamoDB with a table of their own can be thrown away as a whole.",
-        )
 
     @property
     def commits(self) -> int:
