@@ -81,11 +81,10 @@ async def _take(
     if not count:
         return nothing
     # Each span is taken from both clocks at one moment: a wall clock that jumps later moves no slot and no lease.
-    lead = tempo.lead(count, count)
-    asked_at, asked = clock.monotonic() + lead, clock.now() + int(1000 * lead)
-    wanted = _wanted(run, lane, transport, count, pace)
+    asked_at, asked = clock.monotonic(), clock.now()
+    wanted = _wanted(run, lane, transport, count, pace, tempo.lead(count, count))
     grant = await hands.ledger.accounts.slots(wanted, asked)
-    tempo.granted(clock.monotonic() + lead - asked_at)
+    tempo.granted(clock.monotonic() - asked_at)
     if not grant.count:
         return Batch(0, grant.until, grant.reason)
     slots = [asked_at + (grant.slot(k) - asked) / 1000 for k in range(grant.count)]
@@ -102,7 +101,7 @@ async def _take(
     return _Taken(claims, wire, wanted, grant, asked)
 
 
-def _wanted(run: Run, lane: Lane, transport: Transport, count: int, pace: Pace | None) -> Wanted:
+def _wanted(run: Run, lane: Lane, transport: Transport, count: int, pace: Pace | None, lead: float) -> Wanted:
     transactional = run.policy.kind is Kind.TRANSACTIONAL
     return Wanted(
         account=lane.account,
@@ -114,6 +113,7 @@ def _wanted(run: Run, lane: Lane, transport: Transport, count: int, pace: Pace |
         group=1 if transactional or run.policy.in_doubt is InDoubt.HOLD else transport.capabilities.group,
         probe=not lane.canary or is_canary(run.stream),
         probe_ms=min(PROBE_LASTS, lane.timeout + lane.margin),
+        lead=int(1000 * lead),
     )
 
 
@@ -121,14 +121,14 @@ def _more(wanted: Wanted, granted: int, hands: Hands) -> More:
     """Asks for slots in the place of those that were granted then, and missed."""
 
     async def more(count: int) -> tuple[list[float], float | None]:
-        lead = hands.tempo.lead(0, wanted.count)
-        began, now = hands.clock.monotonic() + lead, hands.clock.now() + int(1000 * lead)
-        again = msgspec.structs.replace(wanted, count=count, instead=granted)
+        began, now = hands.clock.monotonic(), hands.clock.now()
+        lead = int(1000 * hands.tempo.lead(0, wanted.count))
+        again = msgspec.structs.replace(wanted, count=count, instead=granted, lead=lead)
         try:
             grant = await hands.ledger.accounts.slots(again, now)
         except LedgerUnavailable:
             return [], None
-        hands.tempo.granted(hands.clock.monotonic() + lead - began)
+        hands.tempo.granted(hands.clock.monotonic() - began)
         soon = began + (grant.until - now) / 1000 if grant.reason == "rate" else None
         return [began + (grant.slot(k) - now) / 1000 for k in range(grant.count)], soon
 

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from kakitome.core.pacing import LONGEST_LEAD
+
 AT_ONCE_S = 0.5
 LEAST = 8
 """Mails that are claimed at once, however long it takes."""
@@ -74,4 +76,4 @@ class Tempo:
         before it, and so many are checked."""
         each = claims * self._claim.at_most + checks * self._check.at_most
         seconds = self._grant.at_most + each
-        return seconds if seconds >= NOTHING_S else 0.0
+        return min(seconds, LONGEST_LEAD / 1000) if seconds >= NOTHING_S else 0.0

@@ -21,6 +21,8 @@ FASTEST = 2_000  # a second; above it slots would be over before their batch is 
 AHEAD = 1000.0
 AHEAD_OF_LISTS = 250.0
 """Milliseconds within which a granted slot begins; that of a list, while transactional mail asks, in a quarter."""
+LONGEST_LEAD = 1000
+"""Milliseconds later than now that slots may be asked for, by whoever needs so long to be there."""
 ASKS_LAST = 10_000
 """Milliseconds that transactional mail counts as asking."""
 QUOTA_BUCKET = 15 * 60 * 1000
@@ -94,24 +96,23 @@ def group_of(rate: float | None, most: int) -> int:
 
 
 def grant(
-    wanted: int, rate: float | None, paced: Paced, now: float, most: int = 1, ahead: float = AHEAD
+    wanted: int, rate: float | None, paced: Paced, now: float, most: int = 1, ahead: float = AHEAD, lead: float = 0
 ) -> tuple[Grant, Paced]:
-    """Slots that begin within the next `ahead` ms, in groups where one request takes `most` mails, and how far the
-    account is granted now. No rate, or one that is beyond a worker's reach: all of them, at once; the provider's own
+    """Slots that begin within `ahead` ms from `lead` ms on, in groups where one request takes `most` mails, and how far
+    the account is granted now. No rate, or one that is beyond a worker's reach: all of them, at once; the provider's own
     throttle costs no mail an attempt."""
     group = group_of(rate, most) if wanted > 1 else 1
     if rate is None or rate > FASTEST:
         return Grant(wanted, now, group=group), paced
     # Nothing was ever granted further ahead than this, unless the clock went back since: then what was granted still
-    # has at most a second to go, and that much is waited.
-    next_slot = min(paced.next_slot, now + AHEAD + spacing_ms(rate, paced.group))
-    spacing = spacing_ms(rate, group)
-    begin = max(now, next_slot + _behind(rate, paced.group, group))
-    if begin >= now + ahead or wanted <= 0:
-        return Grant(0, until=int(begin - ahead) + 1, reason="rate"), msgspec.structs.replace(
-            paced, next_slot=next_slot
-        )
-    count = min(wanted, (int((now + ahead - begin) / spacing) + 1) * group)
+    # has at most two seconds to go, and that much is waited.
+    next_slot = min(paced.next_slot, now + AHEAD + LONGEST_LEAD + spacing_ms(rate, paced.group))
+    spacing, end = spacing_ms(rate, group), now + min(lead, LONGEST_LEAD) + ahead
+    begin = max(end - ahead, next_slot + _behind(rate, paced.group, group))
+    if begin >= end or wanted <= 0:
+        until = int(now + begin - end) + 1
+        return Grant(0, until=until, reason="rate"), msgspec.structs.replace(paced, next_slot=next_slot)
+    count = min(wanted, (int((end - begin) / spacing) + 1) * group)
     return Grant(count, begin, spacing, group=group), Paced(begin + ceil(count / group) * spacing, group)
 
 

@@ -32,6 +32,8 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True):
     so many mails go out in one request. `probe`: one of these mails may be the one that tries a stopped lane, and
     `probe_ms` is how long the others wait for its outcome.
 
+    `lead` (ms, at most `core.pacing.LONGEST_LEAD`): nobody could begin earlier, as long as it takes to claim them.
+
     `instead` of slots that were granted at that time (ms) and missed: quota and paces have counted the mails already,
     and the one that tries a stopped lane goes on trying.
     """
@@ -46,6 +48,7 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True):
     probe: bool = True
     probe_ms: int = 60_000
     instead: int | None = None
+    lead: int = 0
 
 
 class GateState(msgspec.Struct, frozen=True):
@@ -110,7 +113,8 @@ class Accounts(Gates, Protocol):
     """Who may send how much, and when; behind the gates. One method is one atomic change."""
 
     async def slots(self, wanted: Wanted, now: int) -> Grant:
-        """At most `wanted.count` slots that begin within a second, shared by all workers of the account.
+        """At most `wanted.count` slots that begin within a second from `wanted.lead` on, shared by all workers of the
+        account.
 
         Nothing is written where there is neither limit nor stop. With `count` 0, `until` and `reason` say why.
 

@@ -6,7 +6,7 @@ from math import ceil
 from random import Random
 from typing import Any
 
-from kakitome.core.pacing import QUOTA_BUCKET, Grant
+from kakitome.core.pacing import LONGEST_LEAD, QUOTA_BUCKET, Grant
 from kakitome.ports.accounts import Limits, Parking, Wanted
 from kakitome.testing.ledger_world import DAY, HOUR, Clauses, World, clause
 
@@ -51,6 +51,21 @@ class Accounts(Asking):
                 assert all(w.now <= slot <= w.now + 1000 for slot in slots[len(slots) - granted.count :])
             assert slots, rate
             assert most_in_a_second(slots) <= ceil(rate), rate
+
+    @clause
+    async def test_the_rate_holds_whoever_needs_how_long(self, w: World) -> None:
+        """Some ask for slots that begin later than now, as long as they need to be there: they get none earlier, and
+        those who are there at once do not get the same ones."""
+        for rate in (1.0, 14.0, 200.0):
+            random, slots, account = Random(11), [], f"account-{rate}"
+            for _ in range(150):
+                w.now += random.choice((0, 0, 1, 30, 200, 999))
+                lead = random.choice((0, 0, 40, 600, LONGEST_LEAD))
+                granted = await self._of(w, account, Limits(rate=rate), random.randrange(1, 40), lead=lead)
+                given = [granted.slot(k) for k in range(granted.count)]
+                assert all(w.now + lead <= slot <= w.now + lead + 1000 for slot in given)
+                slots += given
+            assert most_in_a_second(slots) <= rate, rate
 
     @clause
     async def test_a_refusal_says_when_to_come_again(self, w: World) -> None:

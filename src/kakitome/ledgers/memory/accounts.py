@@ -113,7 +113,7 @@ class MemoryAccounts:
             own.asked = now
         waits = not wanted.transactional and abs(now - own.asked) < ASKS_LAST
         ahead = AHEAD_OF_LISTS if waits else AHEAD
-        granted, own.paced = grant(count, rate, own.paced, now, wanted.group, ahead)
+        granted, own.paced = grant(count, rate, own.paced, now, wanted.group, ahead, wanted.lead)
         if wanted.instead is None and (wanted.limits.rate, wanted.limits.quota) != (None, None):
             own.granted[now // QUOTA_BUCKET] = own.granted.get(now // QUOTA_BUCKET, 0) + granted.count
         return granted

@@ -130,7 +130,7 @@ def _spend(db: Db, paces: list[_Pace], count: int, now: int) -> None:
 def _grant(db: Db, own: _Account, wanted: Wanted, rate: float | None, count: int, now: int) -> Grant:
     waits = not wanted.transactional and abs(now - own.asked) < ASKS_LAST
     ahead = AHEAD_OF_LISTS if waits else AHEAD
-    granted, paced = grant(count, rate, Paced(own.next_slot, own.grouped), now, wanted.group, ahead)
+    granted, paced = grant(count, rate, Paced(own.next_slot, own.grouped), now, wanted.group, ahead, wanted.lead)
     asked = now if wanted.transactional and rate is not None else own.asked
     if (paced.next_slot, paced.group, asked) != (own.next_slot, own.grouped, own.asked):
         db.execute(
