@@ -99,8 +99,8 @@ def grant(
     wanted: int, rate: float | None, paced: Paced, now: float, most: int = 1, ahead: float = AHEAD, lead: float = 0
 ) -> tuple[Grant, Paced]:
     """Slots that begin within `ahead` ms from `lead` ms on, in groups where one request takes `most` mails, and how far
-    the account is granted now. No rate, or one that is beyond a worker's reach: all of them, at once; the provider's own
-    throttle costs no mail an attempt."""
+    the account is granted now. No rate, or one that is beyond a worker's reach: all of them, at once; the provider's
+    own throttle costs no mail an attempt."""
     group = group_of(rate, most) if wanted > 1 else 1
     if rate is None or rate > FASTEST:
         return Grant(wanted, now, group=group), paced
