@@ -27,7 +27,10 @@ class Context:
 
 
 class Place:
-    def __init__(self, folder: Path, container: Container) -> None:
+    """`words`: the environment of its functions."""
+
+    def __init__(self, folder: Path, container: Container, words: Mapping[str, str]) -> None:
+        self.words = words
         self.outbox = folder / "outbox"
         self._container = container
 
@@ -67,7 +70,7 @@ def container(folder: Path, patch: pytest.MonkeyPatch, **more: str) -> Iterator[
     made = Container(words | more)
     patch.setattr(composition, "_containers", [made])
     try:
-        yield Place(folder, made)
+        yield Place(folder, made, words | more)
     finally:
         made.close()
         asyncio.set_event_loop(None)
