@@ -134,6 +134,24 @@ def test_parents_are_read_before_their_children() -> None:
     assert max(k for k, shard in enumerate(read) if shard == "s1") < read.index("s1b")
 
 
+def test_a_stream_of_which_every_shard_is_another_has_a_gap() -> None:
+    """Who comes so late that even the shards are gone which were read says so, too; who begins with an empty journal
+    has missed nothing."""
+    told = history(0)
+
+    async def run() -> PaperTable:
+        table = PaperTable()
+        shards = told.shards(1_000)
+        await feed_on(table, PaperStream(shards, [7])).catch_up()
+        await feed_on(table, PaperStream(shards, [7])).catch_up()
+        assert not [entry for entry in journal(table) if entry.kind == GAP]
+        others = {Shard(f"{shard.id}-later", None): records for shard, records in shards.items()}
+        await feed_on(table, PaperStream(others, [7])).catch_up()
+        return table
+
+    assert len([entry for entry in journal(asyncio.run(run())) if entry.kind == GAP]) == 1
+
+
 def test_what_is_gone_from_the_stream_is_said() -> None:
     """Who comes more than a day late says so in the journal, and goes on with what there is."""
     told = history(0)

@@ -53,6 +53,7 @@ class Feed:
         self._positions: dict[str, str] = {}
         self._passed: dict[str, int] = {}
         self._gaps: set[str] = set()
+        self._is_behind = False
         self._one_by_one = asyncio.Lock()
         self._begun = self._done = 0
 
@@ -98,6 +99,7 @@ class Feed:
     async def _to_the_tip(self) -> None:
         if self._shards is None:
             self._shards = await self._stream.shards()
+            self._is_behind = await self._chain.is_behind({shard.id for shard in self._shards})
         while True:
             ended = len(self._ended)
             for shard in [shard for shard in self._shards if shard.id not in self._ended]:
@@ -145,12 +147,13 @@ class Feed:
         counted = [Counted(record.sequence, record.at, change(record.old, record.new)) for record in records]
         await self.counters.take(shard, counted)
         heard = [Heard(record.sequence, record.at, told_by(record.new)) for record in records]
-        if shard in self._gaps:
+        if self._is_behind or shard in self._gaps:
             await feed_gaps.note(self._desk, shard, records[0].at)
             gap = Told(StoredEntry(records[0].at * 1000, GAP, {"shard": shard}))
             heard[0] = heard[0]._replace(told=[gap, *heard[0].told])
         await self._chain.append(shard, heard)
         self._gaps.discard(shard)
+        self._is_behind = False
         self._positions[shard] = last.sequence
         passed = 0 if heard[-1].told else self._passed.get(shard, 0) + len(records)
         if passed >= PASSED:

@@ -8,7 +8,7 @@ change together in a single write.
 from __future__ import annotations
 
 import zlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import Any, Final, NamedTuple
 
 import msgspec
@@ -82,6 +82,11 @@ class Chain:
         """The last record of the shard whose entries are in the journal, as it is now."""
         self._last = await self._end()
         return self._last.taken.get(shard, (None, 0))[0]
+
+    async def is_behind(self, shards: Collection[str]) -> bool:
+        """Whether none of the shards that were read up to here is among these: AWS drops one a day after its end."""
+        self._last = await self._end()
+        return bool(self._last.taken) and self._last.taken.keys().isdisjoint(shards)
 
     async def append(self, shard: str, heard: Sequence[Heard]) -> None:
         """Entries of records of one shard, in order; those that are in the journal already are left out."""
