@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from aws_cdk import Duration, RemovalPolicy
+from aws_cdk import Duration, RemovalPolicy, Stack
 from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
@@ -16,6 +16,8 @@ from constructs import Construct
 from kakitome_infra.parameters import Given, Parameters
 
 ALIAS = "live"
+JOINING = ["ec2:CreateNetworkInterface", "ec2:DescribeNetworkInterfaces", "ec2:DescribeSubnets"]
+JOINING += ["ec2:DeleteNetworkInterface", "ec2:AssignPrivateIpAddresses", "ec2:UnassignPrivateIpAddresses"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,6 +61,8 @@ class Function(Construct):
         )
         write = ["logs:CreateLogStream", "logs:PutLogEvents"]
         statements = [*allowed, iam.PolicyStatement(actions=write, resources=[log.log_group_arn])]
+        if on.vpc is not None:
+            statements += _joining(self, f"{on.parameters.name}-{word}")
         self.role = iam.Role(
             self,
             "Role",
@@ -84,6 +88,18 @@ class Function(Construct):
             security_groups=groups_of(self, on.parameters.given) or None if on.vpc else None,
         )
         self.alias = lambdas.Alias(self, "Alias", alias_name=ALIAS, version=self.function.current_version)
+
+
+def _joining(scope: Construct, name: str) -> list[iam.PolicyStatement]:
+    """What Lambda needs to join the function to a network, and the function itself may not do. *AWS Lambda Developer
+    Guide*, "Giving Lambda functions access to resources in an Amazon VPC"."""
+    stack = Stack.of(scope)
+    itself = f"arn:{stack.partition}:lambda:{stack.region}:{stack.account}:function:{name}"
+    never = {"ArnEquals": {"lambda:SourceFunctionArn": itself}}
+    return [
+        iam.PolicyStatement(actions=JOINING, resources=["*"]),
+        iam.PolicyStatement(effect=iam.Effect.DENY, actions=JOINING, resources=["*"], conditions=never),
+    ]
 
 
 def groups_of(scope: Construct, given: Given) -> list[ec2.ISecurityGroup]:

@@ -17,6 +17,12 @@ from kakitome_infra.storage import Storage
 WHOLE = {
     "ses:GetAccount": "has no resource: an account's quota",
     "ecr:GetAuthorizationToken": "has no resource: the word at a registry's door; what is behind it is one repository",
+    "ec2:CreateNetworkInterface": "Lambda joins a function to a network with it, and AWS asks for it on all",
+    "ec2:DescribeNetworkInterfaces": "as above",
+    "ec2:DescribeSubnets": "as above",
+    "ec2:DeleteNetworkInterface": "as above",
+    "ec2:AssignPrivateIpAddresses": "as above",
+    "ec2:UnassignPrivateIpAddresses": "as above",
     "dynamodb:ListStreams": "has no resource, and Lambda asks for it before it reads a stream",
     "logs:CreateLogDelivery": "log deliveries have no resource; asked of Step Functions",
     "logs:GetLogDelivery": "as above",

@@ -42,6 +42,16 @@ def test_no_reason_is_left_over(templates: Mapping[str, Template]) -> None:
     assert {action for asked in whole for action in asked} == set(reasons())
 
 
+def test_a_function_can_be_joined_to_a_network(templates: Mapping[str, Template]) -> None:
+    """By Lambda, for each function where a network is given; the function's own code may not."""
+    assert not actions(templates["plain"].of_function("child"), "ec2")
+    for word in WORDS:
+        joining = [one for one in templates["given"].of_function(word) if "ec2:CreateNetworkInterface" in one["Action"]]
+        allowed, denied = sorted(joining, key=lambda one: str(one["Effect"]))
+        assert (allowed["Effect"], denied["Effect"]) == ("Allow", "Deny")
+        assert f"function:kakitome-{word}" in text(denied["Condition"]["ArnEquals"]["lambda:SourceFunctionArn"])
+
+
 def test_nobody_scans(templates: Mapping[str, Template]) -> None:
     """Neither the ledger nor any other table is ever read whole."""
     for template in templates.values():
