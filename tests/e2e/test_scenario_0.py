@@ -15,7 +15,7 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 PLAY = [sys.executable, str(ROOT / "examples" / "scenarios" / "scenario_0.py")]
-TARGETS = 240
+TARGETS = 200
 CHECKS = 11
 WIDTH = 80
 
