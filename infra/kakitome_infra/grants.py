@@ -84,7 +84,9 @@ class Grants:
         assert stream is not None
         read = ["dynamodb:DescribeStream", "dynamodb:GetRecords", "dynamodb:GetShardIterator"]
         listed = allow(["dynamodb:ListStreams"], "*")
-        own = [allow(read, stream), listed, allow(["sqs:SendMessage"], dead)]
+        # Its table is asked which stream it has: IAM enforced on the emulator found this missing.
+        described = allow(["dynamodb:DescribeTable"], self._storage.ledger.table_arn)
+        own = [allow(read, stream), described, listed, allow(["sqs:SendMessage"], dead)]
         return [*own, *self._ledger(), *self._named(), *self._encrypted()]
 
     def _ledger(self) -> list[iam.PolicyStatement]:

@@ -86,6 +86,13 @@ def test_who_takes_events_rings_and_sends_nothing(plain: Template) -> None:
     assert taken["Resource"] == {"Fn::GetAtt": [queue, "Arn"]}
 
 
+def test_the_feed_may_ask_which_stream_there_is(plain: Template) -> None:
+    """What it is handed does not name its shard: it reads the stream itself, and finds it by its table."""
+    may = actions(plain.of_function("feed"), "dynamodb")
+    assert {"dynamodb:DescribeTable", "dynamodb:DescribeStream", "dynamodb:GetRecords"} <= may
+    assert "dynamodb:DescribeTable" not in actions(plain.of_function("child"), "dynamodb")
+
+
 def test_ses_alone_publishes_on_the_topics(plain: Template) -> None:
     """For this account and this configuration set; nobody without TLS."""
     policies = plain.properties("SNS::TopicPolicy")
