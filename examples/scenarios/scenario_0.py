@@ -98,7 +98,7 @@ class Play:
         check(refused == 1, "Its table cannot be thrown away now.")
 
     def go_on(self) -> None:
-        say(f"4  Zone B: other folders, an empty Redis, {WORKERS} other workers. Nothing of zone A is left to see.")
+        say(f"4  Zone B goes on: other folders, an empty Redis, {WORKERS} other workers.")
         self.second.start_redis(self.stack)
         self.second.start_workers(self.stack)
         wait_until(self.is_done, PATIENCE, "The campaign did not end")
