@@ -190,17 +190,14 @@ class Worker:
 
     async def _sweep(self) -> None:
         """Heartbeat, dead workers, doubts, canaries, bells. The heartbeat is the last thing to go."""
-        hands, nothing, ringing = self._hands, set[str](), -inf
+        hands, nothing = self._hands, set[str]()
         while True:
             await _tried(hands.ledger.workers.beat(hands.worker, hands.clock.now()), None)
             await _tried(reap(hands.ledger, self._hosts, hands.clock, hands.step), None)
             silent = await _tried(sweep(hands.ledger, self._lanes, hands.clock), nothing)
             if self._canaries is not None:
                 await _tried(self._canaries.fly(silent), None)
-            now = hands.clock.monotonic()
-            if now >= ringing + self._queue.idle:  # it costs what a worker's look costs
-                ringing = now
-                await _tried(ring(hands.ledger, self._queue, hands.clock), None)
+            await _tried(ring(hands.ledger, self._queue, hands.clock), None)
             await hands.clock.sleep(max(BEAT, self._queue.idle))  # where a look costs money, sweeps are as rare
 
 
