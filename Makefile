@@ -16,6 +16,10 @@ scenario-%: .venv/server
 scenario-0: .venv/dev
 	@$(BIN)/python examples/scenarios/scenario_0.py
 
+# Needs Node; KAKITOME_ROWS is how many rows its list has.
+scenario-2: .venv/infra
+	@$(BIN)/python examples/scenarios/scenario_2.py
+
 serve: .venv/server
 	@$(BIN)/kakitome serve
 
@@ -68,6 +72,7 @@ lock:
 
 # The CDK, its command line and the validator of state machines; for infra/ and what tests it. Needs Node.
 .venv/infra: .venv/dev requirements/infra.txt
+	@command -v npm >/dev/null || { echo "Node is missing, which the CDK needs: install it (Debian: apt-get install nodejs npm)."; exit 1; }
 	@$(BIN)/pip install -q --disable-pip-version-check --no-compile --require-hashes -r requirements/infra.txt
 	@npm install --prefix .venv/node --silent --no-audit --no-fund --no-save --no-package-lock \
 	  aws-cdk@2.1148.1 asl-validator@4.0.0

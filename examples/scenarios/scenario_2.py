@@ -1,0 +1,224 @@
+"""`make scenario-2`: a mailing by Step Functions' Distributed Map and an SES configuration set, all of it by the CDK.
+
+AWS is an emulator of this machine, SES the simulator, which publishes to the stack's topics as its configuration set
+says. Every claim is checked, mail against SES's own record. Everything stays in ./demo/scenario-2/, made anew at each
+start. KAKITOME_ROWS is how many rows the list has.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+import time
+from collections import Counter
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+from emulated_aws import ROOT, Aws, deploy, emulator, missing
+from mailing_2 import CONFIGURATION, EARLIER, FOLDER, REGION, SET, Mailing, environment, list_of
+
+from kakitome_simulator.remote import Remote
+from stage import Stage, check, free_ports, say, wait_until
+
+ROWS = int(os.environ.get("KAKITOME_ROWS", "10000"))
+FILE, MAIL = "lists/2026-11.csv", "2026-11-issue"
+BODY = '<p>{{ name }}さん、こんにちは。</p><p><a href="https://example.com/winter">冬の宿</a></p>'
+SECONDS = 60 + ROWS  # until the play gives up: a second for each row
+OPENED, CLICKED = 10, 4  # times the people of a list of 200
+
+
+def main() -> None:
+    if lacking := missing():
+        raise SystemExit(lacking)
+    shutil.rmtree(FOLDER, ignore_errors=True)
+    stage = Stage(FOLDER, environment())
+    [ses] = free_ports(1)
+    with ExitStack() as stack:
+        say("An empty AWS (the emulator) and SES (the simulator) start here. Nothing leaves this machine.")
+        url = stack.enter_context(emulator(FOLDER))
+        words = ("--http", f"127.0.0.1:{ses}", "--events-url", f"sns:@{url}", "--rate", "500", "--quota", "50000")
+        stack.enter_context(stage.simulator("accepted", *words))
+        say("1  The stack: bucket, tables, functions, state machine, configuration set, topics, queues.")
+        settings = f'{{"KAKITOME_LANES__SES__ENDPOINT": "http://127.0.0.1:{ses}"}}'
+        # A child is a process here, and the emulator does not know of the concurrency that a plan says.
+        own = {"code": str(ROOT / "src"), "concurrency": "4", "given__identities": "example.com", "settings": settings}
+        aws = deploy(FOLDER, url, sender="News <news@example.com>", **own)
+        print("$ cdk bootstrap\n$ cdk deploy -c sender='News <news@example.com>'", file=sys.stderr)
+        stage.configure(CONFIGURATION.format(table=aws.outputs["LedgerTable"], region=REGION, url=url))
+        play = Play(stage, aws, Remote(f"127.0.0.1:{ses}"), Mailing(ROWS))
+        play.configuration_set(f"http://127.0.0.1:{ses}")
+        play.earlier()
+        play.put()
+        play.fails_visibly()
+        play.run()
+        play.events()
+        play.again()
+        play.next_issue()
+        play.rates()
+    say("Everything of it is in ./demo/scenario-2/. That was scenario 2.")
+
+
+class Play:
+    def __init__(self, stage: Stage, aws: Aws, provider: Remote, mailing: Mailing) -> None:
+        self.stage, self.aws, self.provider, self.mailing = stage, aws, provider, mailing
+
+    # ── Before ──────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def configuration_set(self, ses: str) -> None:
+        """The stack made it where the emulator of AWS has SES; the simulator gets the same one."""
+        made = self.aws.client("sesv2").get_configuration_set_event_destinations(ConfigurationSetName=SET)
+        there = {one["Name"]: one for one in made["EventDestinations"]}
+        simulated = Aws(ses, {}).client("sesv2")
+        simulated.create_configuration_set(ConfigurationSetName=SET)
+        for name, one in there.items():
+            told = {word: one[word] for word in ("Enabled", "MatchingEventTypes", "SnsDestination")}
+            simulated.create_configuration_set_event_destination(
+                ConfigurationSetName=SET, EventDestinationName=name, EventDestination=told
+            )
+        kinds = {name: set(one["MatchingEventTypes"]) for name, one in there.items()}
+        published = (
+            kinds["BounceComplaintDestination"] == {"BOUNCE", "COMPLAINT", "REJECT"}
+            and kinds["EmailActionDestination"] == {"OPEN", "CLICK"}
+            and kinds["EmailDeliveryDestination"] == {"DELIVERY"}
+        )
+        check(published, "Three destinations, each with a topic of its own, and one of ours for evidence.")
+
+    def earlier(self) -> None:
+        say("2  An earlier mailing, to two people. One of them bounces.")
+        self.write("earlier", "lists/earlier.csv", [EARLIER, "reader-00000@example.jp"])
+        self.ended({"file_name": "lists/earlier.csv", "mail_id": "earlier"})
+        wait_until(lambda: self.suppressed() == {EARLIER}, SECONDS, "The bounce did not come")
+        check(True, "Its bounce came by topic, queue and function, and the address is suppressed.")
+
+    def put(self) -> None:
+        say(f"3  A list of {ROWS:,} rows into the bucket, a mail into the table, as by hand in the console.")
+        self.upload(FILE, self.mailing.csv())
+        self.item(MAIL, "{{ name }}さんへ、11月号")
+        print(f'   {{"file_name": "{FILE}", "mail_id": "{MAIL}"}}', file=sys.stderr)
+
+    def fails_visibly(self) -> None:
+        before = len(self.arrived())
+        unknown = self.ended({"file_name": FILE, "mail_id": "nobody-wrote-this"}, "FAILED")
+        lost = self.ended({"file_name": "lists/none.csv", "mail_id": MAIL}, "FAILED")
+        check(unknown["error"] == "UnknownMail", "An unknown mail id: the execution fails, and says so.")
+        check("There is no list at s3://" in lost["cause"], "A file that is not there: the same.")
+        check(len(self.arrived()) == before, "Nothing was sent by either.")
+
+    # ── The mailing ─────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def run(self) -> None:
+        say("4  The state machine runs: plan, a child for each row, finish.")
+        began = time.monotonic()
+        told = self.ended({"file_name": FILE, "mail_id": MAIL})
+        took = time.monotonic() - began
+        print(f"   {ROWS:,} rows in {took:.0f} seconds, {1000 * took / ROWS:.0f} ms each.", file=sys.stderr)
+        check('"missing":0' in told["output"].replace(" ", ""), "The execution ends, and no row is missing.")
+        wait_until(lambda: self.got() == self.mailing.due, SECONDS, "What children left was not sent")
+        check(self.got() == self.mailing.due, "SES has one mail for each address, and none for anybody else.")
+
+    def events(self) -> None:
+        say("   Deliveries and bounces: configuration set → SNS → SQS → Lambda → DynamoDB.")
+        began = time.monotonic()
+        bounced = set(self.mailing.bouncing)
+        due = {"delivered": len(self.mailing.good), "bounced": len(bounced)}
+        wait_until(lambda: self.became() == due, SECONDS, f"Not all events came: {self.became()}, not {due}")
+        print(f"   The last one {time.monotonic() - began:.0f} seconds later.", file=sys.stderr)
+        rows = {word: n for word, n in self.report()["rows"].items() if n}
+        self.stage.run("campaign", "status", MAIL)
+        check(rows == self.mailing.account, "The account is the file's: each row is in it once.")
+        check(rows["sent"] == self.got().total(), "What it calls sent, SES has accepted.")
+        check(self.suppressed() == {EARLIER, *bounced}, f"All {len(bounced):,} that bounced are suppressed.")
+
+    def again(self) -> None:
+        say("5  The same input again.")
+        before = len(self.arrived())
+        self.ended({"file_name": FILE, "mail_id": MAIL})
+        check(len(self.arrived()) == before, "It succeeds, and sends nothing new.")
+
+    def next_issue(self) -> None:
+        say("6  The next issue, to ten readers and to five whose mail bounced.")
+        people = [*self.mailing.good[:10], *self.mailing.bouncing[:5]]
+        self.write("2026-12-issue", "lists/2026-12.csv", people)
+        before = len(self.arrived())
+        self.ended({"file_name": "lists/2026-12.csv", "mail_id": "2026-12-issue"})
+        wait_until(lambda: len(self.arrived()) >= before + 10, SECONDS, "Not all ten got it")
+        check(
+            Counter(self.arrived()[before:]) == Counter(people[:10]), "The ten get it, once; the five are passed over."
+        )
+
+    def rates(self) -> None:
+        say("7  Some open it, some click.")
+        opened = self.mailing.good[: OPENED * max(1, ROWS // 200)]
+        clicked = opened[: CLICKED * max(1, ROWS // 200)]
+        mails = {line["recipient"].lower(): line["provider_message_id"] for line in self.mails()}
+        for one in opened:
+            self.provider.play("open", message_id=mails[one])
+        for one in clicked:
+            self.provider.play("click", message_id=mails[one], link="https://example.com/winter")
+        wait_until(lambda: self.engaged() == (len(opened), len(clicked)), SECONDS, "Opens and clicks did not come")
+        self.stage.run("campaign", "report", MAIL)
+        rates = self.report()["rates"]
+        due = round(100 * len(opened) / len(self.mailing.good), 3)
+        check(
+            rates["opened"]["percent"] == due, f"{due} % of the delivered were opened; clicks by link, bounces beside."
+        )
+
+    # ── What is asked ───────────────────────────────────────────────────────────────────────────────────────────────
+
+    def write(self, mail: str, file: str, people: list[str]) -> None:
+        self.upload(file, list_of(people))
+        self.item(mail, "お知らせ")
+
+    def upload(self, file: str, text: str) -> None:
+        self.aws.client("s3").put_object(Bucket=self.aws.outputs["BucketName"], Key=file, Body=text.encode())
+
+    def item(self, mail: str, subject: str) -> None:
+        """The plain API's: what the console writes."""
+        item = {"mail_id": {"S": mail}, "subject": {"S": subject}, "body": {"S": BODY}}
+        self.aws.client("dynamodb").put_item(TableName=self.aws.outputs["MailsTable"], Item=item)
+
+    def ended(self, given: dict[str, str], how: str = "SUCCEEDED") -> dict[str, Any]:
+        execution = self.aws.start(given)
+        found: list[dict[str, Any]] = []
+
+        def over() -> bool:
+            found[:] = [told] if (told := self.aws.ended(execution)) else []
+            return bool(found)
+
+        wait_until(over, SECONDS, f"The execution with {given} does not end")
+        [told] = found
+        if told["status"] != how:
+            raise SystemExit(f"The execution with {given} has {told['status']}: {told.get('cause')}")
+        return told
+
+    def arrived(self) -> list[str]:
+        return [line["recipient"] for line in self.stage.accepted("accepted")]
+
+    def got(self) -> Counter[str]:
+        """Who has the mail, by SES's record; of an address that is there in two spellings, the first one counts."""
+        return Counter(line["recipient"].lower() for line in self.mails())
+
+    def mails(self) -> list[dict[str, Any]]:
+        return [line for line in self.stage.accepted("accepted") if line["subject"].endswith("11月号")]
+
+    def report(self) -> Any:
+        return self.stage.ask("campaign", "report", MAIL)
+
+    def became(self) -> dict[str, int]:
+        rates = self.report()["rates"]
+        return {word: rates[word]["count"] for word in ("delivered", "bounced")}
+
+    def engaged(self) -> tuple[int, int]:
+        rates = self.report()["rates"]
+        return rates["opened"]["count"], rates["clicked"]["count"]
+
+    def suppressed(self) -> set[str]:
+        return {one["address"] for one in self.stage.ask("suppression", "list")["suppressions"]}
+
+
+if __name__ == "__main__":
+    main()
