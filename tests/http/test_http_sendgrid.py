@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import json
 import time
 from collections.abc import Iterator
@@ -109,7 +110,8 @@ def test_a_late_repetition_is_taken_and_told_of(
         assert post(listening, signers[0], BOUNCE, ago=4 * 60 * 1000).status == 200
         assert caplog.text == ""
         assert post(listening, signers[0], told("open", "late"), ago=24 * HOUR).json == {"fresh": 1, "unmatched": 1}
-    assert "was signed 86400 s ago" in caplog.text
+    [ago] = re.findall(r"was signed (\d+) s ago", caplog.text)
+    assert int(ago) >= 86_400  # and as long as the post was on its way
 
 
 def test_the_limit_is_configuration(tmp_path: Path, signers: tuple[EventSigner, EventSigner]) -> None:
