@@ -2,6 +2,7 @@
 
 PYTHON ?= python3
 BIN := .venv/bin
+export PYTHONDONTWRITEBYTECODE :=  # what is started is compiled once
 
 .PHONY: demo serve test check format faults faults-short mutants bench scenario-% clean lock
 

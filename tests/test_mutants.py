@@ -22,7 +22,7 @@ ROOT = Path(__file__).parent.parent
 FAILED = 1  # pytest's exit code for failed tests; an error in collecting them, or no test of that name, is another
 TOGETHER = 2
 LONGEST = 240  # seconds; finding the smallest counterexample takes its time on a busy machine
-ENVIRONMENT = {"PYTHONDONTWRITEBYTECODE": "1", "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}  # plugins take a second to load
+ENVIRONMENT = {"KAKITOME_MUTANT": "1", "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}  # plugins take a second to load
 
 
 class Mutant(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

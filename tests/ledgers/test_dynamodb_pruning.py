@@ -194,6 +194,18 @@ def test_its_account_stays_and_its_messages_say_where_they_are() -> None:
     on_own_tables(play)
 
 
+def test_a_table_that_comes_later_is_read_too() -> None:
+    """By a reader that knew all tables before."""
+
+    async def play(ledger: DynamoLedger, w: World) -> None:
+        first, _ = await finished(w)
+        assert (await w.ledger.reads.rows(first))["sent"] == 2
+        second, _ = await finished(w, "other")
+        assert (await w.ledger.reads.rows(second))["sent"] == 2
+
+    on_own_tables(play)
+
+
 def test_nothing_is_added_to_what_was_thrown_away() -> None:
     """No list, no rows that come by themselves, no going on."""
 

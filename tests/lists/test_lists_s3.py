@@ -155,7 +155,8 @@ def test_a_broken_connection_goes_on(held: Store, bucket: str) -> None:
     found = open_list(held.put(data, bucket=bucket))
     held.front.asked.clear()
     held.front.cuts = [0, 1, 100_000, 0, 0, 162_000]  # each breaks off an answer
-    assert b"".join(found.origin.chunks()) == data
+    there = b"".join(found.origin.chunks())
+    assert len(there) == len(data) and hash(there) == hash(data)  # to show how they differ would take minutes
     assert held.front.cuts == []
     assert len(held.front.asked) == 6 + 2
     held.front.cuts = [0, 1, 100_000]
