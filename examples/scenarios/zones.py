@@ -33,6 +33,7 @@ KEYS = {
 }
 WORKERS = 3  # in each zone
 PATIENCE = 400  # seconds until the play gives up
+VISIBILITY_S = "2"  # of events that a dead worker had taken off the queue; half a minute and more in life
 
 CONFIGURATION = """\
 # Written by examples/scenarios/scenario_0.py: zone {zone}.
@@ -57,7 +58,6 @@ margin = "1s"                    # a minute in life: together the lease of what 
 [streams.newsletter]
 kind = "bulk"
 route = ["ses"]
-in_doubt = "resend"              # rather twice than never; the default waits for SES's events to say
 from = "Letters <letters@example.com>"
 
 [sender]
@@ -107,7 +107,7 @@ class Aws:
     def prepare(self) -> None:
         """What the deployment makes: the ledger's table, and the queue of SES's events."""
         self.ask("dynamodb", "DynamoDB_20120810.CreateTable", **schema.definition(TABLE))
-        self.ask("sqs", "AmazonSQS.CreateQueue", QueueName=QUEUE)
+        self.ask("sqs", "AmazonSQS.CreateQueue", QueueName=QUEUE, Attributes={"VisibilityTimeout": VISIBILITY_S})
 
     def tables(self) -> list[str]:
         return sorted(self.ask("dynamodb", "DynamoDB_20120810.ListTables")["TableNames"])
@@ -191,17 +191,17 @@ class Zone:
             process.wait()
         return len(self._there)
 
-    def resent(self, ids: Sequence[MessageId]) -> set[str]:
-        """The recipients of those that were in doubt, and sent again by the stream's policy, as the ledger has it."""
+    def became(self, ids: Sequence[MessageId]) -> dict[Cause, set[str]]:
+        """Of those that were in doubt: whose mail SES's events proved to have gone, and whose was sent again since SES
+        said nothing of it. By the ledger."""
 
-        async def look() -> set[str]:
+        async def look() -> dict[Cause, set[str]]:
             async with opened(load(self.stage.configuration, self.stage.environment)) as instance:
                 views = await instance.ledger.reads.messages(ids)
-                told = [await instance.ledger.journal.of(view.id) for view in views]
+                told = [{entry.kind for entry in await instance.ledger.journal.of(view.id)} for view in views]
             return {
-                view.address or ""
-                for view, entries in zip(views, told, strict=True)
-                if Cause.POLICY_RESEND in {entry.kind for entry in entries}
+                cause: {view.address or "" for view, kinds in zip(views, told, strict=True) if cause in kinds}
+                for cause in (Cause.PROOF, Cause.SILENCE)
             }
 
         before = dict(os.environ)

@@ -20,12 +20,8 @@ CHECKS = 11
 WIDTH = 80
 
 
-@pytest.mark.skipif(
-    "KAKITOME_PLAYS" not in os.environ,
-    reason="takes minutes; set KAKITOME_PLAYS=1, or play it: make scenario-0",
-)
 def test_a_zone_dies_and_every_target_has_its_mail(tmp_path: Path) -> None:
-    """It ends 0; by SES's record all have theirs, and twice only those that were a recorded doubt and sent again."""
+    """It ends 0; by SES's record all have theirs, and twice only recorded doubts that were sent again."""
     if shutil.which("redis-server") is None:
         said = "There is no redis-server: apt-get install redis-server"
         pytest.fail(said) if os.environ.get("CI") else pytest.skip(said)
@@ -40,9 +36,10 @@ def test_a_zone_dies_and_every_target_has_its_mail(tmp_path: Path) -> None:
     assert [line for line in said.splitlines() if line[:2] in ("✓ ", "  ") and len(line) > WIDTH] == []
     lines = (tmp_path / "demo" / "scenario-0" / "accepted.jsonl").read_text("utf-8").splitlines()
     got = Counter(json.loads(line)["recipient"] for line in lines)
+    got.pop("success@simulator.amazonses.com", None)  # a canary, by which a lane that was stopped is tried again
     assert got.keys() == {f"target-{n:04}@example.jp" for n in range(1, TARGETS + 1)}
     twice = sum(n > 1 for n in got.values())
     [told] = re.findall(r"Twice: (\d+)", said)
-    [doubts] = re.findall(r"(\d+) were in doubt", said)
-    assert twice == int(told) <= int(doubts)
+    [again] = re.findall(r"Of (\d+) it said nothing", said)
+    assert twice == int(told) <= int(again)
     assert said.count("Nothing was deleted") == 2 and "were thrown away on" in played.stdout + said
