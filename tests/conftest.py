@@ -16,6 +16,7 @@ settings.register_profile("mutant", deadline=None, phases=[Phase.explicit, Phase
 settings.load_profile("mutant" if "KAKITOME_MUTANT" in os.environ else "kakitome")
 
 
+@pytest.hookimpl(optionalhook=True)  # mutants are run without plugins
 def pytest_xdist_auto_num_workers() -> int:
     """Two a processor, since the plays wait for clocks and processes most of the time."""
     return 2 * (os.cpu_count() or 1)
