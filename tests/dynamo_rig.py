@@ -34,6 +34,7 @@ from kakitome.ledgers.dynamodb.table import Table
 from kakitome.ports.clock import Clock
 
 LOCAL = "KAKITOME_DYNAMODB_LOCAL"
+LOCAL_IS_ON = LOCAL in os.environ
 REGION = "ap-northeast-1"
 SECRETS = (KEYS["AWS_ACCESS_KEY_ID"], KEYS["AWS_SECRET_ACCESS_KEY"])
 SIGNED = f"AWS4-HMAC-SHA256 Credential=test/20260101/{REGION}/dynamodb/aws4_request, SignedHeaders=host, Signature=0"

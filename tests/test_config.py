@@ -139,6 +139,16 @@ def test_a_variable_below_a_value_is_an_error(path: Path, name: str) -> None:
     wrong(path, '[ledger]\nurl = "sqlite:///x"\n[http]\nkeys = ["env:A"]\n', **{name: "x"})
 
 
+def test_tables_for_campaigns_need_dynamodb(path: Path) -> None:
+    """A file has none that could be dropped. With a table it does not matter who counts."""
+    own = 'campaign_tables = "own"\n'
+    refusal = wrong(path, '[ledger]\nurl = "sqlite:///x.db"\n' + own)
+    assert refusal.data["key"] == "ledger.campaign_tables" and "dynamodb://" in refusal.remedy
+    for feed in ("reader", "elsewhere"):
+        there = f'[ledger]\nurl = "dynamodb://mail?region=eu-west-1"\nfeed = "{feed}"\n'
+        assert read(path, there + own).ledger.campaign_tables == "own"
+
+
 # ── What would be unsafe ────────────────────────────────────────────────────────────────────────────────────────────
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from aws_cdk import Stack
 
 from kakitome_infra.events import Events
-from kakitome_infra.parameters import Parameters
+from kakitome_infra.parameters import CAMPAIGN_TABLES, Parameters
 from kakitome_infra.sending import Sending
 from kakitome_infra.storage import Storage
 
@@ -21,6 +21,7 @@ def environment(
     ours = {
         "KAKITOME_LEDGER__URL": f"dynamodb://{storage.ledger.table_name}?region={region}",
         "KAKITOME_LEDGER__FEED": "elsewhere",  # by the function of that name
+        CAMPAIGN_TABLES: parameters.campaign_tables,
         "KAKITOME_QUEUE__URL": f"sqs://{parameters.name}?region={region}",
         "KAKITOME_LANES__SES__PROVIDER": "ses",
         "KAKITOME_LANES__SES__REGION": region,

@@ -8,6 +8,7 @@ from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
 
 from kakitome.ledgers.dynamodb import schema
+from kakitome_infra.campaigns import CampaignTables
 from kakitome_infra.events import Events
 from kakitome_infra.parameters import Parameters
 from kakitome_infra.references import roles, secrets
@@ -51,10 +52,12 @@ class Grants:
     ) -> None:
         self._parameters, self._storage, self._sending, self._events = parameters, storage, sending, events
         self._key = key
+        self._campaigns = CampaignTables(parameters, storage, key)
 
     def plan(self) -> list[iam.PolicyStatement]:
-        """Also what its account may send: so many children are started."""
-        return [*self._ledger(), self._list(), _quota(), *self._named(), *self._encrypted()]
+        """Also what its account may send: so many children are started. It begins campaigns."""
+        own = [*self._ledger(), *self._campaigns.making()]
+        return [*own, self._list(), _quota(), *self._named(), *self._encrypted()]
 
     def child(self) -> list[iam.PolicyStatement]:
         return [*self._ledger(), self._list(), *self._send(), self._ring(), *self._named("lanes"), *self._encrypted()]
@@ -87,14 +90,14 @@ class Grants:
         # Its table is asked which stream it has: IAM enforced on the emulator found this missing.
         described = allow(["dynamodb:DescribeTable"], self._storage.ledger.table_arn)
         own = [allow(read, stream), described, listed, allow(["sqs:SendMessage"], dead)]
-        return [*own, *self._ledger(), *self._named(), *self._encrypted()]
+        return [*own, *self._campaigns.streams(), *self._ledger(), *self._named(), *self._encrypted()]
 
     def _ledger(self) -> list[iam.PolicyStatement]:
         """No Scan: an index answers, or the question is not asked."""
         table = self._storage.ledger.table_arn
         indexes = [f"{table}/index/{name}" for name in schema.INDEXES]
         own = allow([f"dynamodb:{action}" for action in (*READ, *WRITE)], table)
-        return [own, allow(["dynamodb:Query"], *indexes)]
+        return [own, allow(["dynamodb:Query"], *indexes), *self._campaigns.items()]
 
     def _list(self) -> iam.PolicyStatement:
         return allow(["s3:GetObject", "s3:GetObjectVersion"], self._storage.bucket.arn_for_objects("*"))

@@ -16,6 +16,7 @@ FOREIGN = ("aws:", "aws-cdk:", "@aws-cdk", "cdk-")  # context that CDK itself pu
 SECRET = ("password", "secret", "api_key", "token", "slack", "webhook", "__keys", "sendgrid_keys")
 REFERENCES = ("secretsmanager:arn:", "ssm:")
 KEYS = "KAKITOME_HTTP__KEYS"
+CAMPAIGN_TABLES = "KAKITOME_LEDGER__CAMPAIGN_TABLES"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,6 +27,7 @@ class Given:
     mails: str = ""  # table's name
     ledger: str = ""  # table's name: one that was restored
     stream: str = ""  # ARN of its stream, with new and old images
+    origin: str = ""  # name of the table that it was restored from, if campaigns have tables of that name
     configuration_set: str = ""  # name
     topics: tuple[str, ...] = ()  # ARNs that the set's events go to already: no destination is made then
     queue: str = ""  # ARN of the queue that the topics feed already
@@ -52,6 +54,7 @@ class Parameters:
     identities: tuple[str, ...] = ()  # to be made, with DKIM
     configuration_set: str = "MarketingMailsConfigurationSet"
     encryption: Literal["aws", "own"] = "aws"  # own: a KMS key of the stack's
+    campaign_tables: Literal["shared", "own"] = "shared"  # own: a table for each campaign's rows
     child: Literal["express", "standard"] = "express"
     rows_per_child: int = 100
     concurrency: int = 0  # children at once; 0: as many as the account's rate keeps busy, which the plan says
@@ -76,6 +79,10 @@ class Parameters:
             raise ValueError("given.vpc needs given.zones and given.subnets: synth asks no account for them.")
         if bool(self.given.ledger) != bool(self.given.stream):
             raise ValueError("given.ledger and given.stream go together: counters are folded from the table's stream.")
+        if self.given.origin and not self.given.ledger:
+            raise ValueError("given.origin says what given.ledger was restored from, and there is none.")
+        if CAMPAIGN_TABLES in self.settings:
+            raise ValueError("campaign_tables is a parameter, for it needs grants: -c campaign_tables=own.")
         if self.containers and not (self.image and self.given.vpc):
             raise ValueError("containers need an image, and given.vpc with its zones and subnets.")
         if not (self.workers or self.containers):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from aws_cdk import CfnOutput, Duration, Stack
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_lambda as lambdas
@@ -92,32 +94,33 @@ def feed(scope: Construct, function: lambdas.Alias, storage: Storage, dead: sqs.
     made.node.default_child.add_property_override("DestinationConfig.OnFailure.Destination", dead.queue_arn)
 
 
-def each_minute(scope: Construct, function: lambdas.Alias, name: str) -> None:
+def each_minute(scope: Construct, name: str, functions: Mapping[str, lambdas.Alias]) -> None:
+    """Those functions, each by a schedule of its own."""
+    every = [one.function_arn for one in functions.values()]
     role = iam.Role(
         scope,
         "ClockRole",
         assumed_by=iam.ServicePrincipal(
             "scheduler.amazonaws.com", conditions={"StringEquals": {"aws:SourceAccount": Stack.of(scope).account}}
         ),
-        inline_policies={
-            "Own": iam.PolicyDocument(statements=[allow(["lambda:InvokeFunction"], function.function_arn)])
-        },
+        inline_policies={"Own": iam.PolicyDocument(statements=[allow(["lambda:InvokeFunction"], *every)])},
     )
-    scheduler.CfnSchedule(
-        scope,
-        "Clock",
-        name=f"{name}-sweep",
-        schedule_expression="rate(1 minute)",
-        flexible_time_window=scheduler.CfnSchedule.FlexibleTimeWindowProperty(mode="OFF"),
-        target=scheduler.CfnSchedule.TargetProperty(
-            arn=function.function_arn,
-            role_arn=role.role_arn,
-            # The next minute comes anyway; a sweep of an hour ago is of no use.
-            retry_policy=scheduler.CfnSchedule.RetryPolicyProperty(
-                maximum_retry_attempts=0, maximum_event_age_in_seconds=60
+    for word, function in functions.items():
+        scheduler.CfnSchedule(
+            scope,
+            "Clock" if word == "sweep" else f"Clock{word.capitalize()}",
+            name=f"{name}-{word}",
+            schedule_expression="rate(1 minute)",
+            flexible_time_window=scheduler.CfnSchedule.FlexibleTimeWindowProperty(mode="OFF"),
+            target=scheduler.CfnSchedule.TargetProperty(
+                arn=function.function_arn,
+                role_arn=role.role_arn,
+                # The next minute comes anyway; a pass of an hour ago is of no use.
+                retry_policy=scheduler.CfnSchedule.RetryPolicyProperty(
+                    maximum_retry_attempts=0, maximum_event_age_in_seconds=60
+                ),
             ),
-        ),
-    )
+        )
 
 
 def address(scope: Construct, function: lambdas.Alias) -> None:

@@ -44,7 +44,9 @@ class KakitomeStack(Stack):
         sources.rings(self, live["worker"], self.sending, parameters.workers)
         sources.provider_events(self, live["events"], self.events, parameters.events_by)
         sources.feed(self, live["feed"], self.storage, self.unread)
-        sources.each_minute(self, live["sweep"], parameters.name)
+        # A stream of a campaign's table wakes nobody: the feed reads all of them, also when the ledger's own is silent.
+        clocked = ("sweep", "feed") if parameters.campaign_tables == "own" or parameters.given.origin else ("sweep",)
+        sources.each_minute(self, parameters.name, {word: live[word] for word in clocked})
         if parameters.api == "url":
             sources.address(self, live["api"])
         if parameters.alarms:

@@ -32,6 +32,8 @@ def test_context_is_read_by_name() -> None:
         ({"wait": "1"}, "child=standard"),
         ({"given.vpc": "vpc-1"}, "given.zones"),
         ({"given.ledger": "restored"}, "given.stream"),
+        ({"given.origin": "before"}, "given.ledger"),
+        ({"settings": {"KAKITOME_LEDGER__CAMPAIGN_TABLES": "own"}}, "campaign_tables=own"),
         ({"settings": {"KAKITOME_LANES__X__PASSWORD": "hunter2"}}, "secret"),
         ({"settings": {"KAKITOME_HTTP__KEYS": "ssm:/kakitome/one,hunter2"}}, "secret"),
         ({"settings": {"KAKITOME_API_KEY": "ssm:/kakitome/one"}}, "no setting"),

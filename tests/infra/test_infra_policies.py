@@ -93,6 +93,57 @@ def test_the_feed_may_ask_which_stream_there_is(plain: Template) -> None:
     assert "dynamodb:DescribeTable" not in actions(plain.of_function("child"), "dynamodb")
 
 
+def of_campaigns(template: Template, word: str) -> dict[str, set[str]]:
+    """What a function may do with tables that campaigns have for themselves, by what follows their names."""
+    found: dict[str, set[str]] = {}
+    for one in template.of_function(word):
+        for arn in many(one["Resource"]):
+            _, star, rest = (
+                text(arn).replace("/index/open", "/index/*").replace("/index/address", "/index/*").rpartition("-*")
+            )
+            if star and "dynamodb" in text(one["Action"]):
+                found.setdefault(rest.strip('"]}'), set()).update(many(one["Action"]))
+    return found
+
+
+def test_campaigns_may_have_tables(templates: Mapping[str, Template]) -> None:
+    """Whoever begins one makes its table, and the feed reads its stream; all others read and write items and no more.
+    Nobody may anything of them where campaigns have none."""
+    items = {
+        f"dynamodb:{verb}" for verb in (*("GetItem", "BatchGetItem", "Query"), "PutItem", "UpdateItem", "DeleteItem")
+    }
+    for word in WORDS:
+        assert of_campaigns(templates["plain"], word) == {}
+        may = of_campaigns(templates["own-key"], word)
+        assert may.pop("/index/*") == {"dynamodb:Query"}
+        own = may.pop("") - items
+        assert ("dynamodb:CreateTable" in own) is ("dynamodb:DeleteTable" in own) is (word == "plan"), word
+        assert bool(own) is (word in ("plan", "feed")), word
+        assert set(may) == ({"/stream/*"} if word == "feed" else set())
+        restored = text(templates["given"].of_function(word))
+        assert "table/ledger-of-old-*" in restored and "dynamodb:CreateTable" not in restored
+
+
+def test_a_campaigns_table_is_made_as_the_ledgers_own_is(templates: Mapping[str, Template]) -> None:
+    """Under the same key, by DynamoDB alone; and whoever makes it may ask how that is, and switch recovery on."""
+    own = templates["own-key"].of_function("plan")
+    (sealing,) = [one for one in own if "kms:CreateGrant" in many(one["Action"])]
+    assert text(sealing["Condition"]["StringEquals"]["kms:ViaService"]).count("dynamodb.") == 1
+    may = actions(own, "dynamodb")
+    assert {"dynamodb:DescribeContinuousBackups", "dynamodb:UpdateContinuousBackups", "dynamodb:DescribeTable"} <= may
+
+
+def test_campaigns_streams_are_read_by_the_clock(templates: Mapping[str, Template]) -> None:
+    """Nothing tells the feed of them: it comes each minute, as the sweep does, and so it does in a ledger that was
+    restored, whose campaigns may have tables."""
+    for name, words in {"plain": {"sweep"}, "own-key": {"sweep", "feed"}, "given": {"sweep", "feed"}}.items():
+        template = templates[name]
+        clocks = template.properties("Scheduler::Schedule")
+        assert {one["Name"] for one in clocks} == {f"kakitome-{word}" for word in words}
+        (rung,) = [one["Resource"] for role, one in template.role_statements() if role.startswith("ClockRole")]
+        assert {text(arn) for arn in many(rung)} == {text(one["Target"]["Arn"]) for one in clocks}
+
+
 def test_ses_alone_publishes_on_the_topics(plain: Template) -> None:
     """For this account and this configuration set; nobody without TLS."""
     policies = plain.properties("SNS::TopicPolicy")

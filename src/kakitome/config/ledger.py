@@ -13,10 +13,3 @@ def check_ledger(ledger: LedgerTable) -> None:
             "Leave it out, or point ledger.url to dynamodb://TABLE?region=REGION.",
             key="ledger.campaign_tables",
         )
-    if ledger.campaign_tables == "own" and ledger.feed == "elsewhere":
-        raise ConfigurationError(
-            'With ledger.campaign_tables = "own", ledger.feed = "elsewhere" would leave campaigns uncounted: '
-            "the function reads the stream of the ledger's own table, and of no other.",
-            'Write feed = "reader", or campaign_tables = "shared".',
-            key="ledger.feed",
-        )

@@ -16,6 +16,7 @@ from kakitome.ledgers.dynamodb.desk import Desk, at_once
 from kakitome.ledgers.dynamodb.guards_streams import StreamGuards, is_held
 from kakitome.ledgers.dynamodb.imports import Imports
 from kakitome.ledgers.dynamodb.items import body_item, image_of
+from kakitome.ledgers.dynamodb.making import make
 from kakitome.ledgers.dynamodb.open import Open
 from kakitome.ledgers.dynamodb.own import Own, own_name
 from kakitome.ledgers.dynamodb.pages import Pages
@@ -96,7 +97,7 @@ class DynamoRuns:
         between leaves an empty table that nothing refers to."""
         table = self._desk.table
         own = Own(own_name(table.name, run.name, run.id, run.created))
-        await schema.create(table.line, own.table)
+        await make(table.line, own.table, table.name)
         return own
 
     async def _next_number(self) -> int:

@@ -58,14 +58,15 @@ def expiry(table: str) -> dict[str, Any]:
     return {"TableName": table, "TimeToLiveSpecification": {"Enabled": True, "AttributeName": EXPIRES}}
 
 
-async def create(line: Line, table: str) -> None:
-    """Makes the table and waits until it can be used. One that is there already is left as it is.
+async def create(line: Line, table: str, **more: Any) -> None:
+    """Makes the table and waits until it can be used; `more` are further arguments of CreateTable. One that is there
+    already is left as it is.
 
     Raises `LedgerUnavailable`.
     """
     unmetered = Meter()
     try:
-        answer = await line.ask("create_table", unmetered, **definition(table))
+        answer = await line.ask("create_table", unmetered, **definition(table), **more)
         status = answer["TableDescription"]["TableStatus"]
     except LedgerUnavailable as error:
         if error.data["code"] != "ResourceInUseException":
