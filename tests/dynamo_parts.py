@@ -48,6 +48,7 @@ class Kill:
     else before it, `instead` of dying. `entries` are those of the journal that were written."""
 
     def __init__(self, table: Table) -> None:
+        self.table = table
         self.left: int | None = None
         self.instead: Callable[[], Awaitable[None]] | None = None
         self.writes = 0
@@ -57,6 +58,10 @@ class Kill:
         mine: Any = table
         mine.put, mine._put_batch, mine.transact = self.put, self.put_batch, self.transact
         mine._ask = self.ask
+
+    def before(self, left: int, instead: Callable[[], Awaitable[None]]) -> None:
+        """After `left` more writes, before the next one, this happens."""
+        self.left, self.instead = left, instead
 
     async def put(self, item: Mapping[str, Value], expected: int | None, token: bytes) -> Item | None:
         await self._count()

@@ -35,8 +35,8 @@ _STRIDE = 0x9E3779B1
 
 class Note(msgspec.Struct, frozen=True, array_like=True):
     """Of a page, or of the rows `ids`. `paces` are those of its rows that may wait; `lease` is when the last claim on
-    it ends, `first` when the first one may, `workers` are whose claims; `source` is the list that was the last to put
-    rows there."""
+    it ends, `first` when to look whether one is over, `workers` are whose claims; `sources` are the lists that put rows
+    there."""
 
     page: int
     held: int
@@ -44,7 +44,7 @@ class Note(msgspec.Struct, frozen=True, array_like=True):
     workers: frozenset[str] = frozenset()
     paces: frozenset[str] = frozenset()
     ids: tuple[int, ...] = ()
-    source: str = ""
+    sources: frozenset[str] = frozenset()
     first: int = 0
 
 
@@ -72,7 +72,7 @@ class Pages:
             paces.setdefault(keys.page_of(id), set()).add(pace)
         for page, names in paces.items():
             known = self._announced.get((run, page))
-            is_fresh = known is not None and known.held >= now + HELD - RENEWED and known.source == short(digest)
+            is_fresh = known is not None and known.held >= now + HELD - RENEWED and short(digest) in known.sources
             if known is None or not is_fresh or not names <= known.paces:
                 self._announced[run, page] = await self._announce(run, page, digest, names, now)
 
@@ -88,7 +88,7 @@ class Pages:
             workers=frozenset([worker] if worker else ()),
             paces=frozenset(pace for _, pace in rows),
             ids=tuple(id for id, _ in rows),
-            source=short(digest) if digest else "",
+            sources=frozenset([short(digest)] if digest else ()),
             first=lease,
         )
         token = self._desk.token()
@@ -96,9 +96,9 @@ class Pages:
 
     async def _announce(self, run: RunId, page: int, digest: str, paces: set[str], now: int) -> Note:
         def rule(note: Note | None) -> Note:
-            note, source = note or Note(page, 0), short(digest)
-            held = max(note.held, now + HELD)
-            return msgspec.structs.replace(note, held=held, paces=note.paces | paces, source=source)
+            note = note or Note(page, 0)
+            held, sources = max(note.held, now + HELD), note.sources | {short(digest)}
+            return msgspec.structs.replace(note, held=held, paces=note.paces | paces, sources=sources)
 
         changed = await self._change(run, page, rule)
         assert changed is not None
@@ -177,25 +177,29 @@ class Pages:
                     yield _once(queued, seen)
 
     async def claims_over(self, case: Case, silent: Collection[str], now: int) -> AsyncIterator[list[Message]]:
-        """Rows behind notes of which a lease may be over, or that a silent worker has claimed. A note forgets claims of
-        which nothing is left."""
+        """Rows behind notes of which a lease may be over, or that a silent worker has claimed."""
         for item in await self._desk.table.query(keys.notes(case.book.run.id)):
             note = _unpack(bytes_of(item))
             if note.lease and (note.first <= now or not note.workers.isdisjoint(silent)):
                 found = await self.behind(case.book.run.id, note)
-                await self._forget(case, item, note, found, now)
+                await self._look_later(case, item, note, found, now)
                 yield found
 
-    async def _forget(self, case: Case, item: Item, note: Note, found: Sequence[Message], now: int) -> None:
+    async def _look_later(self, case: Case, item: Item, note: Note, found: Sequence[Message], now: int) -> None:
+        """Where no claim is left the note is looked at more and more seldom, and never not at all: whoever said it may
+        stand still, and claim when the lease is long over, or this clock may be ahead."""
         table, revision = self._desk.table, image_of(item).revision
         if not found and _is_over(case, note, now):
             await table.delete(key_of(item), revision, self._desk.token())
-        elif note.lease <= now and all(m.state is State.QUEUED for m in found):
-            changed = _pack(msgspec.structs.replace(note, lease=0, first=0, workers=frozenset()))
-            await table.put(body_item(key_of(item), changed), revision, self._desk.token())
-        elif (first := min((m.lease for m in found if m.lease is not None), default=note.lease)) != note.first:
-            changed = _pack(msgspec.structs.replace(note, first=first))
-            await table.put(body_item(key_of(item), changed), revision, self._desk.token())
+            return
+        if note.lease <= now and all(m.state is State.QUEUED for m in found):
+            first = now + max(RENEWED, now - note.lease)
+            new = msgspec.structs.replace(note, first=first, workers=frozenset())
+        else:
+            first = min((m.lease for m in found if m.lease is not None), default=note.lease)
+            new = msgspec.structs.replace(note, first=first)
+        if new != note:
+            await table.put(body_item(key_of(item), _pack(new)), revision, self._desk.token())
 
     async def _some_notes(self, run: RunId, since: str | None, until: str | None) -> AsyncIterator[Item]:
         """A few at a time: mostly the first one has enough."""
@@ -224,10 +228,10 @@ def _once(found: Iterable[Message], seen: set[MessageId]) -> list[Message]:
 
 
 def _is_over(case: Case, note: Note, now: int) -> bool:
-    """Whether nobody puts rows behind this note any more. Where it names a list, that one has to be closed: a clock
+    """Whether nobody puts rows behind this note any more. Where it names lists, all of them have to be closed: a clock
     that is ahead must not forget the page of a list that still comes in."""
-    if note.source:
-        return any(source.sealed and short(source.digest) == note.source for source in case.imports)
+    if note.sources:
+        return note.sources <= {short(source.digest) for source in case.imports if source.sealed}
     return note.held < now
 
 
