@@ -44,6 +44,11 @@ _AGAIN: Final = frozenset(
     }
 )
 
+_LATER: Final = (
+    "Look at the network, and whether [ledger] url names the right place. A worker asks again by itself; a command, "
+    "when you type it again."
+)
+
 _REMEDIES: Final = {
     "AccessDenied": "The keys or the role need the grants on the table and its indexes that docs/operate names.",
     "ResourceNotFound": "Look at the table's name, the region and the account: there is no such table or index.",
@@ -166,7 +171,7 @@ def unavailable(operation: str, error: BaseException, attempts: int) -> LedgerUn
     code = code_of(error)
     told = _told(error)
     words = str(told.get("Error", {}).get("Message", "")) if told else str(error)
-    remedy = next((text for part, text in _REMEDIES.items() if part in code), "It is tried again by itself.")
+    remedy = next((text for part, text in _REMEDIES.items() if part in code), _LATER)
     return LedgerUnavailable(
         f"DynamoDB did not do {operation} ({code}: {words[:300]}; asked {attempts} times). Nothing was acknowledged; "
         "what was asked may have been done or not, and doing it again changes nothing twice.",
