@@ -6,13 +6,17 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+import pytest
+
 from dynamo_parts import all_items
-from dynamo_rig import fresh
+from dynamo_rig import asked, fresh
+from kakitome.core.errors import LedgerUnavailable, Pruned, StateError
+from kakitome.core.lifecycle import Cause, State
 from kakitome.ledgers.dynamodb.ledger import DynamoLedger
 from kakitome.ledgers.dynamodb.table import Table
 from kakitome.ports.rows import Claiming
 from kakitome.ports.runs import ImportRow
-from kakitome.testing.ledger_world import HOUR, World, hashed
+from kakitome.testing.ledger_world import DAY, HOUR, MINUTE, World, hashed
 
 CLAIM = Claiming(worker="w", lane="lane", lease=HOUR * 1_000_000)
 
@@ -101,5 +105,101 @@ def test_a_ledger_at_home_is_asked_once() -> None:
         assert await ledger.held() is None and not await ledger._home.is_held(0)
         assert gets == []
         await ledger.close()
+
+    asyncio.run(play())
+
+
+@asynccontextmanager
+async def campaign_at_work() -> AsyncIterator[tuple[DynamoLedger, World, DynamoLedger, World]]:
+    """A campaign of two rows with a table of its own. At the backup its worker had begun; since then it has claimed one
+    row and is alive. The ledger, and the one that was restored from its backup."""
+    ledger = await DynamoLedger.open(fresh(), campaign_tables="own")
+    first = World(ledger)
+    await first.campaign("a@example.jp", "b@example.jp")
+    await first.begin()
+    try:
+        async with restored(ledger._table) as copy:
+            held = await DynamoLedger.open(copy)
+            try:
+                yield ledger, first, held, World(held)
+            finally:
+                await held.feed.close()
+    finally:
+        await ledger.close()
+
+
+def test_a_restored_ledger_leaves_tables_of_campaigns_alone() -> None:
+    """They were not restored, and the first ledger may be at work in them: by what the second one knows its workers are
+    silent, and their claims would be ended before their time, so that two mails went out."""
+
+    async def play() -> None:
+        async with campaign_at_work() as (ledger, first, held, late):
+            [run] = [run.id for run in await held.runs.list()]
+            [id, other] = await first.ledger.messages.due(run, 9, first.now)
+            first.now = late.now = first.now + 5 * MINUTE
+            await ledger.workers.beat("w1", first.now)
+            [claimed] = await first.claim(id)
+            assert await late.claim(other) == [] and await held.runnable.runnable(late.now) == []
+            assert await held.sweeps.lease_over(9, late.now) == 0
+            [view] = await ledger.reads.messages([id])
+            assert view.state is State.SENDING
+            why = await held.held()
+            assert why is not None and why.endswith(
+                "the rows of letter lie in tables that were not, and are left alone"
+            )
+            late.now += HOUR  # longer than the claim's lease
+            assert await held.sweeps.lease_over(9, late.now) == 0
+            assert await held.sweeps.doubts(9, late.now) == []
+            await held.release("sato", "the other one is stopped", late.now)
+            assert await held.sweeps.lease_over(9, late.now) == 1
+            [doubt] = await held.sweeps.doubts(9, late.now)
+            assert doubt.id == claimed.id
+            assert [one.id for one in await late.claim(other)] == [other]
+            assert await first.claim(other) == []
+
+    asyncio.run(play())
+
+
+def test_a_restored_ledger_throws_no_table_away() -> None:
+    """The first one may be at work in it. Once it is released it may."""
+
+    async def play() -> None:
+        async with campaign_at_work() as (_, first, held, late):
+            [run] = [run.id for run in await held.runs.list()]
+            for claimed in await first.claim(*(await first.ledger.messages.due(run, 9, first.now))):
+                await first.settle(claimed, Cause.PROVIDER_ACCEPTED, f"p-{claimed.id}")
+            await late.move(run, "done")
+            late.now += 15 * DAY
+            with pytest.raises(StateError, match="by the one that it was restored from"):
+                await held.prune("letter", "sato", DAY, late.now)
+            assert len(await held.reads.messages(await held.messages.due(run, 9, late.now))) == 0
+            await held.release("sato", "", late.now)
+            table = await held.prune("letter", "sato", DAY, late.now)
+            assert table not in asked("ListTables")["TableNames"]
+
+    asyncio.run(play())
+
+
+def test_what_was_thrown_away_since_the_backup_can_be_said_here_too() -> None:
+    """By the same command, at once and whatever the campaign was at: until then it stops the sweeper, in words."""
+
+    async def play() -> None:
+        async with campaign_at_work() as (ledger, first, held, late):
+            [run] = [run.id for run in await held.runs.list()]
+            [id, _] = await first.ledger.messages.due(run, 9, first.now)
+            named = f"{ledger._table.name}-letter-"
+            [table] = [name for name in asked("ListTables")["TableNames"] if name.startswith(named)]
+            asked("DeleteTable", TableName=table)
+            await held.release("sato", "", late.now)
+            with pytest.raises(LedgerUnavailable, match=f"lay in {table}, and there is no such table") as lost:
+                await held.sweeps.lease_over(9, late.now)
+            assert "ledger prune --campaign NAME" in lost.value.remedy
+            assert await held.prune("letter", "sato", DAY, late.now) == table
+            assert (await late.run(run)).state == "cancelled"
+            assert await held.sweeps.lease_over(9, late.now) == 0
+            with pytest.raises(Pruned):
+                await held.reads.messages([id])
+            kinds = [entry.kind for entry in await late.journal() if entry.run == run]
+            assert kinds[-2:] == ["campaign_cancelled", "campaign_pruned"]
 
     asyncio.run(play())

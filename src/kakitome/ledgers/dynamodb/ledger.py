@@ -23,7 +23,7 @@ from kakitome.ledgers.dynamodb.lookout import DynamoLookout
 from kakitome.ledgers.dynamodb.messages import DynamoMessages
 from kakitome.ledgers.dynamodb.open import Open
 from kakitome.ledgers.dynamodb.pages import Pages
-from kakitome.ledgers.dynamodb.pruning import Pruning
+from kakitome.ledgers.dynamodb.pruning import Pruning, beside
 from kakitome.ledgers.dynamodb.reads import DynamoReads
 from kakitome.ledgers.dynamodb.reads_recount import Rewriting
 from kakitome.ledgers.dynamodb.rows import DynamoRows
@@ -60,7 +60,7 @@ class DynamoLedger:
         provider_ids: bool = True,
     ) -> None:
         self._table = desk.table
-        self._home = desk.home
+        self._home, self._cases = desk.home, desk.cases
         pages = Pages(desk)
         open = Open(desk, pages)
         addresses = Addresses(desk)
@@ -109,8 +109,10 @@ class DynamoLedger:
         return await self._rewriting.recount(now)
 
     async def held(self) -> str | None:
-        """Why this ledger claims nothing: the table was restored from a backup under another name."""
-        return await self._home.why()
+        """Why this ledger claims nothing: the table was restored from a backup under another name. Of campaigns whose
+        rows lie in tables of their own that is said, too, for these were not restored."""
+        why = await self._home.why()
+        return None if why is None else why + beside(await self._cases.all())
 
     async def release(self, who: str, note: str, now: int) -> bool:
         """A person's word that it may send again. False: it was not held."""

@@ -5,18 +5,25 @@ The run says that they are gone before they are, so whoever is cut off in betwee
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
+from typing import Final
 
 from kakitome.core.errors import NotFound, StateError
 from kakitome.core.lifecycle import OPEN, State
 from kakitome.ledgers.dynamodb import schema
 from kakitome.ledgers.dynamodb.codec import Case
-from kakitome.ledgers.dynamodb.desk import Desk
+from kakitome.ledgers.dynamodb.desk import Desk, at_once
 from kakitome.ledgers.dynamodb.feed import Feed
 from kakitome.ledgers.dynamodb.items import LISTED
 from kakitome.ledgers.dynamodb.open import Open
 from kakitome.ledgers.dynamodb.own import Own
 from kakitome.ledgers.memory.book import Book
+from kakitome.ledgers.memory.runs import MemoryRuns
+
+ENDED: Final = ("done", "cancelled")
+NAMED: Final = 3
+"""Campaigns that are told by name."""
 
 
 class Pruning:
@@ -34,7 +41,11 @@ class Pruning:
         if case is None or not case.book.run.campaign:
             raise NotFound(f"There is no campaign {campaign!r}.", "kakitome campaign list shows those that there are.")
         own = _own(case)
-        if own.pruned is None:
+        await self._refuse_restored(own)
+        if own.pruned is None and not await schema.is_there(self._desk.table.line, own.table):
+            # By the ledger that this one was restored from, since its backup.
+            await self._desk.cases.change(case.book.run.id, lambda book, there: _lost(book, there, who, now))
+        elif own.pruned is None:
             _refuse_early(case, window, now)
             await self._refuse_open(case, now)
             await self._feed.catch_up()
@@ -42,6 +53,14 @@ class Pruning:
             await self._feed.catch_up()  # what came in between is counted, as long as it can be read
         await schema.drop(self._desk.table.line, own.table)
         return own.table
+
+    async def _refuse_restored(self, own: Own) -> None:
+        if (why := await self._desk.home.why()) is not None:
+            raise StateError(
+                f"This ledger was restored from a backup ({why}), and the table {own.table} may be in use by the one "
+                "that it was restored from. Nothing was deleted.",
+                "Stop whatever works with the other one, then kakitome ledger release --who NAME.",
+            )
 
     async def _refuse_open(self, case: Case, now: int) -> None:
         if await self._open.first(self._open.messages(case, now), lambda m: m.state in OPEN) is not None:
@@ -62,7 +81,7 @@ def _own(case: Case) -> Own:
 
 
 def _refuse_early(case: Case, window: int, now: int) -> None:
-    if case.book.run.state not in ("done", "cancelled"):
+    if case.book.run.state not in ENDED:
         raise _unfinished(case, f"is {case.book.run.state}, not done")
     ends = ("campaign_done", "campaign_cancelled")
     since = max((entry.at for entry in case.history if entry.kind in ends), default=now)
@@ -83,10 +102,26 @@ def _unfinished(case: Case, why: str) -> StateError:
     )
 
 
+def _lost(book: Book, case: Case, who: str, now: int) -> None:
+    """Nothing can be sent any more, whatever the campaign was at."""
+    if case.book.run.state not in ENDED:
+        at_once(MemoryRuns(book).move(case.book.run.id, "cancelled", who, now))
+    _mark(book, case, who, now)
+
+
 def _mark(book: Book, case: Case, who: str, now: int) -> None:
     own = _own(case)
-    if case.book.run.state not in ("done", "cancelled"):  # somebody set it going again
+    if case.book.run.state not in ENDED:  # somebody set it going again
         raise _unfinished(case, f"is {case.book.run.state}, not done")
     if own.pruned is None:
         case.own = Own(own.table, now)
         book.enter(now, "campaign_pruned", run=case.book.run.id, who=who, table=own.table)
+
+
+def beside(cases: Sequence[Case]) -> str:
+    """Words about those that have a table which was not thrown away: "" where there is none."""
+    names = [case.book.run.name for case in cases if case.own is not None and case.own.pruned is None]
+    if not names:
+        return ""
+    more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
+    return f"; the rows of {', '.join(names[:NAMED])}{more} lie in tables that were not, and are left alone"

@@ -85,6 +85,17 @@ async def create(line: Line, table: str, **more: Any) -> None:
         await line.ask("update_time_to_live", unmetered, **expiry(table))
 
 
+async def is_there(line: Line, table: str) -> bool:
+    """Raises `LedgerUnavailable` where that cannot be said."""
+    try:
+        await line.ask("describe_table", Meter(), TableName=table)
+    except LedgerUnavailable as error:
+        if error.data["code"] != "ResourceNotFoundException":
+            raise
+        return False
+    return True
+
+
 async def drop(line: Line, table: str) -> None:
     """Deletes the table with all that is in it. One that is not there is gone already. Raises `LedgerUnavailable`."""
     try:

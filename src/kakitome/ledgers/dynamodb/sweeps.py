@@ -29,9 +29,12 @@ class DynamoSweeps:
         self._open = open
         self._records = records
 
-    async def _live(self) -> list[Case]:
-        """A campaign that is done has nothing open."""
-        return [case for case in await self._desk.cases.all() if case.book.run.state != "done"]
+    async def _live(self, now: int) -> list[Case]:
+        """A campaign that is done has nothing open. As long as the ledger is held, as one that was restored is, rows in
+        tables of campaigns may be another ledger's: what this one knows of workers and lanes says nothing about them.
+        """
+        live = [case for case in await self._desk.cases.all() if case.book.run.state != "done"]
+        return [case for case in live if case.own is None] if await self._desk.home.is_held(now) else live
 
     async def expire(self, n: int, now: int) -> int:
         def rule(book: Book, _: MessageId) -> int:
@@ -46,10 +49,8 @@ class DynamoSweeps:
 
     async def _past(self, now: int) -> AsyncIterator[list[MessageId]]:
         """What may be past its time. On the way what a cancelled campaign still has open is withdrawn."""
-        for case in await self._desk.cases.all():
+        for case in await self._live(now):
             run = case.book.run
-            if run.state == "done":
-                continue
             if run.state == "cancelled":
                 await withdraw(self._desk, self._open, case, cancelled_by(case), now)
             async for entries in self._open.entries(run.id):
@@ -77,7 +78,7 @@ class DynamoSweeps:
         self, workers: dict[str, WorkerRecord], silent: set[str], now: int
     ) -> AsyncIterator[list[MessageId]]:
         """Claims that may be over, by their lease or by their worker's silence."""
-        for case in await self._live():
+        for case in await self._live(now):
             async for found in self._open.listed(case.book.run.id, until=now):
                 yield _sending(found)
             if case.book.run.campaign:
@@ -86,11 +87,10 @@ class DynamoSweeps:
 
     async def doubts(self, n: int, now: int) -> list[Doubt]:
         book = self._desk.book()
-        for case in await self._desk.cases.all():
-            if case.book.run.state != "done":
-                book.runs[case.book.run.id] = case.book
-                async for found in self._open.listed(case.book.run.id, until=now):
-                    book.messages |= {m.id: m for m in found}
+        for case in await self._live(now):
+            book.runs[case.book.run.id] = case.book
+            async for found in self._open.listed(case.book.run.id, until=now):
+                book.messages |= {m.id: m for m in found}
         return at_once(MemorySweeps(book).doubts(n, now))
 
     async def record(self, lane: str, begun: int, horizons: Horizons, now: int) -> LaneRecord:

@@ -147,8 +147,17 @@ class Tables(Table):
                 raise
             self._known.pop(run, None)
             if await self._of(run) is not None:
-                raise
+                raise _lost(table.name, error) from error
             return nothing
+
+
+def _lost(table: str, error: LedgerUnavailable) -> LedgerUnavailable:
+    return LedgerUnavailable(
+        f"Rows of a campaign lay in {table}, and there is no such table. Nothing of it can be seen or sent.",
+        "If it was thrown away after the backup that this ledger was restored from, kakitome ledger prune "
+        "--campaign NAME says so here, too; kakitome campaign list has the names.",
+        **error.data,
+    )
 
 
 def _many(wanted: Sequence[Key], strong: bool) -> Callable[[Table], Awaitable[dict[Key, Item]]]:
