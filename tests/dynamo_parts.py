@@ -16,8 +16,8 @@ from kakitome.core.ids import MessageId, RunId
 from kakitome.core.message import Entry
 from kakitome.ledgers.dynamodb import keys
 from kakitome.ledgers.dynamodb.addresses import Addresses, DynamoSuppressions
-from kakitome.ledgers.dynamodb.admission import unpack_content
 from kakitome.ledgers.dynamodb.codec import StoredEntry, unpack_message, unpack_run
+from kakitome.ledgers.dynamodb.contents import unpack_submission
 from kakitome.ledgers.dynamodb.desk import Desk
 from kakitome.ledgers.dynamodb.events import DynamoEvents, Early
 from kakitome.ledgers.dynamodb.items import bytes_of, message_id
@@ -142,7 +142,7 @@ def book_of(table: Table, entries: Iterable[Entry] = ()) -> Book:
                 case_ = unpack_run(bytes_of(item))
                 book.runs[case_.book.run.id] = case_.book
             case "s":
-                one = unpack_content(bytes_of(item))
+                one = unpack_submission(item)
                 book.submissions[one.id] = SubmissionBook(one.content, one.reference, one.messages)
     return book
 

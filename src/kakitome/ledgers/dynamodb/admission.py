@@ -6,7 +6,6 @@ it in again. A mail to several is one transaction: all of its messages, or none.
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import Sequence
 from contextlib import suppress
 
@@ -18,20 +17,12 @@ from kakitome.core.lifecycle import Cause
 from kakitome.core.message import Admitted, Submission
 from kakitome.ledgers.dynamodb import keys
 from kakitome.ledgers.dynamodb.codec import Shelved
+from kakitome.ledgers.dynamodb.contents import Contents
 from kakitome.ledgers.dynamodb.desk import Desk
 from kakitome.ledgers.dynamodb.items import body_item, image_of, message_item
 from kakitome.ledgers.dynamodb.marshal import Item
 from kakitome.ledgers.dynamodb.table import Conflict, Put
 from kakitome.ledgers.memory.book import Message
-
-
-class StoredSubmission(msgspec.Struct, frozen=True, array_like=True):
-    """`content` is deflated."""
-
-    id: SubmissionId
-    content: bytes
-    reference: str | None
-    messages: tuple[MessageId, ...]
 
 
 class StoredKey(msgspec.Struct, frozen=True, array_like=True):
@@ -42,13 +33,13 @@ class StoredKey(msgspec.Struct, frozen=True, array_like=True):
 
 
 _pack = msgspec.msgpack.Encoder().encode
-unpack_content = msgspec.msgpack.Decoder(StoredSubmission).decode
 _unpack_key = msgspec.msgpack.Decoder(StoredKey).decode
 
 
 class Admission:
     def __init__(self, desk: Desk) -> None:
         self._desk = desk
+        self._contents = Contents(desk)
 
     async def admit(self, submissions: Sequence[Submission], now: int) -> list[Admitted | KakitomeError]:
         """See `ports.messages.Messages.admit`."""
@@ -82,22 +73,12 @@ class Admission:
         return Admitted(stored.submission, stored.messages, fresh=False)
 
     async def _take(self, new: Submission, now: int) -> Admitted | KakitomeError:
-        submission, ids = await self._write_submission(new, now)
+        stored = await self._contents.put(new.content, new.reference, len(new.messages), now)
+        submission, ids = stored.id, stored.messages
         if new.key is not None and (answer := await self._write_key(new, submission, ids, now)) is not None:
             return answer
         await self._write_messages(new, submission, ids, now)
         return Admitted(submission, ids)
-
-    async def _write_submission(self, new: Submission, now: int) -> tuple[SubmissionId, tuple[MessageId, ...]]:
-        """Under an id that nobody else has."""
-        desk = self._desk
-        while True:
-            first = desk.next_ids(1 + len(new.messages), now)
-            submission = SubmissionId(first)
-            ids = tuple(MessageId(first + 1 + k) for k in range(len(new.messages)))
-            stored = StoredSubmission(submission, zlib.compress(new.content), new.reference, ids)
-            if await desk.table.put(body_item(keys.submission(submission), _pack(stored)), None, desk.token()) is None:
-                return submission, ids
 
     async def _write_key(
         self, new: Submission, submission: SubmissionId, ids: tuple[MessageId, ...], now: int

@@ -4,7 +4,8 @@
     c…  a row of a campaign      by campaign and page; the id is made of the address hash, so that one address has one
                                  place in a campaign and a second line finds it taken
     r   runs                     n…  their names          P…  the pages of a campaign that have unfinished first claims
-    s…  submissions              k…  idempotency keys     p…  provider ids: their attempts, and events that came early
+    s…  submissions              b…  of large ones the rest of the content
+    k…  idempotency keys         p…  provider ids: their attempts, and events that came early
     a…  what is known of an address                       e…  events as they came, in batches
     a   addresses in their order, of those in a…          q…  events that came early and have no provider id
     o…  opens and clicks of a message beyond those that count        v…  large variables of rows, by run and hash
@@ -134,6 +135,10 @@ def told_lines(run: RunId, digest: str) -> str:
 
 def submission(id: SubmissionId) -> Key:
     return Key(f"s{sortable(id)}", "s")
+
+
+def part(id: SubmissionId, n: int) -> Key:
+    return Key(f"b{sortable(id)}", f"{n:04x}")
 
 
 def idempotency(key: str) -> Key:

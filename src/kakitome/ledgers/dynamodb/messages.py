@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import Sequence
 
 from kakitome.core.errors import KakitomeError
 from kakitome.core.ids import Fence, MessageId, RunId, SubmissionId
 from kakitome.core.lifecycle import Cause
 from kakitome.core.message import Admitted, Claimed, Settlement, Submission
-from kakitome.ledgers.dynamodb import keys
 from kakitome.ledgers.dynamodb.addresses import Addresses
-from kakitome.ledgers.dynamodb.admission import Admission, unpack_content
+from kakitome.ledgers.dynamodb.admission import Admission
 from kakitome.ledgers.dynamodb.apart import Apart
+from kakitome.ledgers.dynamodb.contents import Contents
 from kakitome.ledgers.dynamodb.desk import Desk, at_once
 from kakitome.ledgers.dynamodb.events import Early
-from kakitome.ledgers.dynamodb.items import image_of
 from kakitome.ledgers.dynamodb.looking import last_look
 from kakitome.ledgers.dynamodb.open import Open
 from kakitome.ledgers.dynamodb.pages import Pages
@@ -33,6 +31,7 @@ class DynamoMessages:
         self._early = early
         self._open = open
         self._admission = Admission(desk)
+        self._contents = Contents(desk)
         self._apart = Apart(desk)
 
     async def admit(self, submissions: Sequence[Submission], now: int) -> list[Admitted | KakitomeError]:
@@ -69,9 +68,7 @@ class DynamoMessages:
         return Settled(sum(s.moved for s in settled.values()), sum(s.stale for s in settled.values()))
 
     async def contents(self, submissions: Sequence[SubmissionId]) -> dict[SubmissionId, bytes]:
-        read = await self._desk.table.get_many([keys.submission(id) for id in submissions])
-        stored = [unpack_content(image_of(item).body) for item in read.values()]
-        return {one.id: zlib.decompress(one.content) for one in stored}
+        return await self._contents.of(submissions)
 
     async def cancel(self, ids: Sequence[MessageId], who: str, now: int) -> list[MessageId]:
         asked = await self._desk.each(ids, lambda book, id: at_once(MemoryMessages(book).cancel([id], who, now)))

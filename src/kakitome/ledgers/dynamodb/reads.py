@@ -11,13 +11,13 @@ from kakitome.core.ids import MessageId, RunId, SubmissionId
 from kakitome.core.lifecycle import State
 from kakitome.core.message import AttemptView, MessageView
 from kakitome.ledgers.dynamodb import counters, keys
-from kakitome.ledgers.dynamodb.admission import unpack_content
 from kakitome.ledgers.dynamodb.codec import Shelved
+from kakitome.ledgers.dynamodb.contents import unpack_submission
 from kakitome.ledgers.dynamodb.counters import BETWEEN, state_cell, taken_cell
 from kakitome.ledgers.dynamodb.counters_kept import Cells
 from kakitome.ledgers.dynamodb.desk import Desk
 from kakitome.ledgers.dynamodb.feed import Feed
-from kakitome.ledgers.dynamodb.items import LISTED, WAITING, image_of, message_id
+from kakitome.ledgers.dynamodb.items import LISTED, WAITING, message_id
 from kakitome.ledgers.dynamodb.open import Open
 from kakitome.ledgers.dynamodb.reads_verify import Recount
 from kakitome.ledgers.dynamodb.reads_walk import of_run
@@ -52,7 +52,7 @@ class DynamoReads:
 
     async def submission(self, id: SubmissionId) -> list[MessageView]:
         item = await self._desk.table.get(keys.submission(id))
-        return [] if item is None else await self.messages(unpack_content(image_of(item).body).messages)
+        return [] if item is None else await self.messages(unpack_submission(item).messages)
 
     async def attempts(self, ids: Sequence[MessageId]) -> list[AttemptView]:
         return attempt_views(there.message for there in (await self._desk.shelves(ids)).values())
@@ -68,7 +68,7 @@ class DynamoReads:
     async def _references(self, found: Iterable[Shelved]) -> dict[SubmissionId | None, str | None]:
         wanted = {there.message.submission for there in found} - {None}
         read = await self._desk.table.get_many([keys.submission(id) for id in wanted if id is not None])
-        stored = [unpack_content(image_of(item).body) for item in read.values()]
+        stored = [unpack_submission(item) for item in read.values()]
         return {one.id: one.reference for one in stored}
 
     # ── Search ──────────────────────────────────────────────────────────────────────────────────────────────────────
