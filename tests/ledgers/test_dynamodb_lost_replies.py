@@ -49,6 +49,10 @@ class Play:
         self.way.lose(operation, Loss.REPLY)
         self.clock.meanwhile = meanwhile
 
+    def throttle(self, operation: str, behind: int) -> None:
+        """Behind so many such requests one is refused, as often as it is asked again."""
+        self.way.lose(operation, Loss.THROTTLED, *range(behind + 1, behind + 1 + ATTEMPTS))
+
     def lose_all(self, operation: str = "PutItem") -> None:
         self.way.lose(operation, Loss.REPLY, *range(1, ATTEMPTS + 1))
 

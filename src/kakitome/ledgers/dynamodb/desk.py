@@ -22,7 +22,7 @@ from kakitome.ledgers.dynamodb.codec import Case, Shelved, pack_message, unpack_
 from kakitome.ledgers.dynamodb.home import Home
 from kakitome.ledgers.dynamodb.items import Image, body_item, bytes_of, image_of, message_id, message_item, told_of
 from kakitome.ledgers.dynamodb.marshal import Item, Key, key_of
-from kakitome.ledgers.dynamodb.table import Table
+from kakitome.ledgers.dynamodb.table import Table, Unknown
 from kakitome.ledgers.memory.book import Book
 
 TRIES = 100
@@ -147,11 +147,13 @@ class Desk:
         raws: Mapping[str, tuple[str, int]] | None = None,
         *,
         runs: bool = True,
+        spare: list[LedgerUnavailable] | None = None,
     ) -> dict[MessageId, R]:
         """Apply the rule to each message by itself, on a book with it, its events and its run. Answers what the rule
         said of those that exist, in the order of `ids`; what it changed is durable then. `raws` is where the JSON of
         events lies that the rule may add, by their keys. Without `runs` the book has none: a rule that asks nothing
-        of them spares the look."""
+        of them spares the look. With `spare` those that could not be written, or of which it is not known, are left
+        out of the answer, and the errors are put there; otherwise they are raised."""
         order = list(dict.fromkeys(ids))
         answers: dict[MessageId, R] = {}
         todo, anew = order, set[MessageId]()
@@ -165,10 +167,14 @@ class Desk:
             # A run goes on before its messages are queued again: else they would wait in one that is done.
             for told in revived.values():
                 await self.cases.revive(told)
-            failed = await self._put_back(writes, images)
+            failed, lost = await self._put_back(writes, images)
+            if spare is None and lost:
+                raise next(iter(lost.values()))
+            if spare is not None:
+                spare += lost.values()
             # What changes nothing as it is remembered may do so as it is now.
             again = failed | {id for id in said if id not in writes and not images[id].fresh}
-            answers |= {id: answer for id, answer in said.items() if id not in again}
+            answers |= {id: answer for id, answer in said.items() if id not in again and id not in lost}
             todo, anew = [id for id in todo if id in again], again
             if not todo:
                 return {id: answers[id] for id in order if id in answers}
@@ -199,15 +205,21 @@ class Desk:
                 writes[id] = message_item(there, told)
         return said, writes, revived
 
-    async def _put_back(self, writes: Mapping[MessageId, Item], images: Mapping[MessageId, Image]) -> set[MessageId]:
-        """Answers those where somebody was faster."""
+    async def _put_back(
+        self, writes: Mapping[MessageId, Item], images: Mapping[MessageId, Image]
+    ) -> tuple[set[MessageId], dict[MessageId, LedgerUnavailable]]:
+        """Answers those where somebody was faster, and those of which nothing is known."""
         failed = set()
+        lost: dict[MessageId, LedgerUnavailable] = {}
         order = list(writes)
-        answers = await self.table.put_many([(writes[id], images[id].revision) for id in order], self.token())
+        answers = await self.table.put_each([(writes[id], images[id].revision) for id in order], self.token())
         for id, answer in zip(order, answers, strict=True):
             if answer is None:
                 self._keep(id, Image(bytes_of(writes[id]), images[id].revision + 1))
+                continue
+            self._seen.pop(id, None)
+            if isinstance(answer, Unknown):
+                lost[id] = answer.error
             else:
-                self._seen.pop(id, None)
                 failed.add(id)
-        return failed
+        return failed, lost

@@ -49,7 +49,15 @@ _LATER: Final = (
     "when you type it again."
 )
 
+_THROTTLED: Final = (
+    "The table is throttled; a worker asks again by itself. If it stays so, look at its throttled requests in "
+    "CloudWatch, and whether its capacity is limited."
+)
+
 _REMEDIES: Final = {
+    "Throttling": _THROTTLED,
+    "Throughput": _THROTTLED,
+    "RequestLimit": _THROTTLED,
     "AccessDenied": "The keys or the role need the grants on the table and its indexes that docs/operate names.",
     "ResourceNotFound": "Look at the table's name, the region and the account: there is no such table or index.",
     "UnrecognizedClient": "AWS does not know these keys: look at the environment, the profile or the role.",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from kakitome.core.errors import KakitomeError
+from kakitome.core.errors import KakitomeError, LedgerUnavailable
 from kakitome.core.ids import Fence, MessageId, RunId, SubmissionId
 from kakitome.core.lifecycle import Cause
 from kakitome.core.message import Admitted, Claimed, Settlement, Submission
@@ -17,6 +17,7 @@ from kakitome.ledgers.dynamodb.events import Early
 from kakitome.ledgers.dynamodb.looking import last_look
 from kakitome.ledgers.dynamodb.open import Open
 from kakitome.ledgers.dynamodb.pages import Pages
+from kakitome.ledgers.dynamodb.untold import giving_back
 from kakitome.ledgers.memory.book import Book
 from kakitome.ledgers.memory.messages import MemoryMessages
 from kakitome.ledgers.memory.settling import settle
@@ -49,8 +50,13 @@ class DynamoMessages:
         def rule(book: Book, id: MessageId) -> list[Claimed]:
             return at_once(MemoryMessages(book).claim([id], worker, lane, lease, now))
 
-        claims = await self._desk.each(ids, rule)
-        return await self._apart.given_back([claimed for answer in claims.values() for claimed in answer])
+        trouble: list[LedgerUnavailable] = []
+        answers = await self._desk.each(ids, rule, spare=trouble)
+        claims = [claimed for answer in answers.values() for claimed in answer]
+        if trouble and not claims:
+            raise trouble[0]
+        async with giving_back(self._desk, lambda: claims, now):
+            return await self._apart.given_back(claims)
 
     async def check(self, claims: Sequence[tuple[MessageId, Fence]], now: int) -> dict[MessageId, Cause]:
         book = await last_look(self._desk, list(dict.fromkeys(id for id, _ in claims)))

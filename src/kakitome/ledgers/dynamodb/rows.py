@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 
 from kakitome.core.errors import LedgerUnavailable
 from kakitome.core.ids import MessageId, RunId
@@ -17,6 +17,8 @@ from kakitome.ledgers.dynamodb.marshal import Item
 from kakitome.ledgers.dynamodb.pages import Pages
 from kakitome.ledgers.dynamodb.reads_walk import rows as all_rows
 from kakitome.ledgers.dynamodb.rows_told import tell, told
+from kakitome.ledgers.dynamodb.table import all_of
+from kakitome.ledgers.dynamodb.untold import giving_back
 from kakitome.ledgers.memory.book import Book, ImportBook
 from kakitome.ledgers.memory.rows import BAD, FRESH, MemoryRows, end, expected_import, open_import, take_row
 from kakitome.ports.rows import Claiming, Taken
@@ -34,6 +36,12 @@ class _Placed(Book):
 
     def next_ids(self, n: int, now: int) -> int:
         return self.place
+
+
+def _claims(said: Mapping[int, Said], rows: Iterable[ImportRow]) -> list[Claimed]:
+    """Those of the rows, in their order."""
+    lines = (line for line in dict.fromkeys(row.line for row in rows) if line in said)
+    return [claimed for line in lines if (claimed := said[line][1]) is not None]
 
 
 class DynamoRows:
@@ -61,42 +69,64 @@ class DynamoRows:
         if claim is not None and await self._desk.home.is_held(now):
             claim = None
         rows = await self._apart.laid(run, rows)
+        said: dict[int, Said] = {}
+        async with giving_back(self._desk, lambda: _claims(said, rows), now):
+            await self._judge(said, case, source, rows, claim, due, now)
+            claims = await self._apart.given_back(_claims(said, rows))
+        words = [said[row.line][0] for row in rows]
+        return Taken(tuple(claims), *(words.count(word) for word in (FRESH, "duplicate", "already")))
+
+    async def _judge(
+        self,
+        said: dict[int, Said],
+        case: Case,
+        source: ImportBook,
+        rows: Sequence[ImportRow],
+        claim: Claiming | None,
+        due: int,
+        now: int,
+    ) -> None:
+        """Says what each row is, by its line."""
         first: dict[int, ImportRow] = {}
         for row in sorted(rows, key=lambda row: row.line):
             first.setdefault(row.hash, row)
-        said = await self._place(case, source, list(first.values()), claim, due, now)
+        await self._place(said, case, source, list(first.values()), claim, due, now)
         # The others have a mail in their place by now, as it must be.
         others = {row.line: row for row in rows if row.line not in said}
-        said |= await self._place(case, source, list(others.values()), None, due, now)
+        await self._place(said, case, source, list(others.values()), None, due, now)
         verdicts = {row.line: said[row.line][0] for row in rows if said[row.line][0] is not FRESH}
-        await tell(self._desk, run, digest, verdicts)
-        claims = [claimed for line in dict.fromkeys(row.line for row in rows) if (claimed := said[line][1]) is not None]
-        words = [said[row.line][0] for row in rows]
-        return Taken(
-            tuple(await self._apart.given_back(claims)),
-            *(words.count(word) for word in (FRESH, "duplicate", "already")),
-        )
+        await tell(self._desk, source.run, source.digest, verdicts)
 
     async def _place(
-        self, case: Case, source: ImportBook, rows: Sequence[ImportRow], claim: Claiming | None, due: int, now: int
-    ) -> dict[int, Said]:
-        """What each row is, by its line: put where its address belongs, or judged by what is there."""
+        self,
+        said: dict[int, Said],
+        case: Case,
+        source: ImportBook,
+        rows: Sequence[ImportRow],
+        claim: Claiming | None,
+        due: int,
+        now: int,
+    ) -> None:
+        """Each row is put where its address belongs, or judged by what is there."""
         assert case.bits is not None
-        run, said = case.book.run.id, dict[int, Said]()
+        run = case.book.run.id
         todo = [(row, keys.row_id(run, case.bits, row.hash)) for row in rows]
         for probe in range(1, keys.PROBES + 2):
             if not todo:
-                return said
+                return
             worker, lease = (claim.worker, claim.lease) if claim else ("", 0)
             await self._pages.name(run, source.digest, [(id, row.pace) for row, id in todo], now, worker, lease)
             made = [self._made(case, source, row, id, claim, due, now) for row, id in todo]
-            there = await self._desk.table.put_many([(item, None) for item, _ in made], self._desk.token())
+            there = await self._desk.table.put_each([(item, None) for item, _ in made], self._desk.token())
             behind: list[tuple[ImportRow, MessageId]] = []
-            for (row, id), (item, fresh), found in zip(todo, made, there, strict=True):
+            for (row, _), (item, fresh), found in zip(todo, made, there, strict=True):
                 if found is None:
                     said[row.line] = fresh
                     self._desk.placed(item)
-                elif unpack_message(image_of(found).body).message.hash != row.hash:
+            for (row, id), found in zip(todo, all_of(there), strict=True):
+                if found is None:
+                    continue
+                if unpack_message(image_of(found).body).message.hash != row.hash:
                     behind.append((row, keys.row_id(run, case.bits, row.hash, probe)))
                 else:
                     said[row.line] = await self._again(source, row, id, claim, due, now)

@@ -6,7 +6,7 @@ import asyncio
 import hashlib
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from random import Random
-from typing import Any, Final, Self, TypeVar
+from typing import Any, Final, NamedTuple, Self, TypeVar
 
 from kakitome.core.errors import LedgerUnavailable
 from kakitome.ledgers.dynamodb.line import ATTEMPTS, Line, Refusal, unavailable
@@ -39,6 +39,12 @@ TRANSACTION: Final = 100
 
 _Asked = TypeVar("_Asked")
 _Answer = TypeVar("_Answer")
+
+
+class Unknown(NamedTuple):
+    """A write that may have been done or not."""
+
+    error: LedgerUnavailable
 
 
 class Table:
@@ -130,7 +136,20 @@ class Table:
         self, writes: Sequence[tuple[Mapping[str, Value], int | None]], token: bytes
     ) -> list[Item | None]:
         """Each by itself, some at once; answers as `put` does, in order. Raises when all have been tried."""
-        return await _each(writes, lambda write: self.put(*write, token))
+        return all_of(await self.put_each(writes, token))
+
+    async def put_each(
+        self, writes: Sequence[tuple[Mapping[str, Value], int | None]], token: bytes
+    ) -> list[Item | Unknown | None]:
+        """The same; what may have been written or not is said among the answers."""
+
+        async def one(write: tuple[Mapping[str, Value], int | None]) -> Item | Unknown | None:
+            try:
+                return await self.put(*write, token)
+            except LedgerUnavailable as error:
+                return Unknown(error)
+
+        return await _each(writes, one)
 
     async def put_blindly(self, items: Iterable[Mapping[str, Value]]) -> None:
         """Writes items, over what is there: for records that nobody ever changes. Of two with one key the last one."""
@@ -218,6 +237,14 @@ def _asked(pk: str, index: str | None, since: str | None, until: str | None) -> 
         "ExpressionAttributeValues": values,
     }
     return asked if index is None else {**asked, "IndexName": index}
+
+
+def all_of(answers: Sequence[Item | Unknown | None]) -> list[Item | None]:
+    """Raises the first error among them."""
+    for answer in answers:
+        if isinstance(answer, Unknown):
+            raise answer.error
+    return [answer for answer in answers if not isinstance(answer, Unknown)]
 
 
 async def _each(asked: Sequence[_Asked], ask: Callable[[_Asked], Awaitable[_Answer]]) -> list[_Answer]:

@@ -19,7 +19,7 @@ from kakitome.ledgers.dynamodb.items import image_of
 from kakitome.ledgers.dynamodb.line import Line
 from kakitome.ledgers.dynamodb.marshal import Item, Key, Value, key_of
 from kakitome.ledgers.dynamodb.own import Own
-from kakitome.ledgers.dynamodb.table import Table, Write
+from kakitome.ledgers.dynamodb.table import Table, Unknown, Write
 
 R = TypeVar("R")
 
@@ -84,13 +84,13 @@ class Tables(Table):
         """What is put where the table was thrown away finds that somebody was faster: there is nothing now."""
         return await self._at(keys.campaign_of(key_of(item).pk), lambda table: table.put(item, expected, token), {})
 
-    async def put_many(
+    async def put_each(
         self, writes: Sequence[tuple[Mapping[str, Value], int | None]], token: bytes
-    ) -> list[Item | None]:
+    ) -> list[Item | Unknown | None]:
         by_run: dict[RunId | None, list[int]] = {}
         for k, (item, _) in enumerate(writes):
             by_run.setdefault(await self._shelf(keys.campaign_of(key_of(item).pk)), []).append(k)
-        answers: list[Item | None] = [None] * len(writes)
+        answers: list[Item | Unknown | None] = [None] * len(writes)
         for run, some in by_run.items():
             for k, answer in zip(some, await self._put_some(run, [writes[k] for k in some], token), strict=True):
                 answers[k] = answer
@@ -98,9 +98,17 @@ class Tables(Table):
 
     async def _put_some(
         self, run: RunId | None, writes: Sequence[tuple[Mapping[str, Value], int | None]], token: bytes
-    ) -> Sequence[Item | None]:
-        nothing: list[Item | None] = [{} for _ in writes]
-        return await self._at(run, lambda table: table.put_many(writes, token), nothing)
+    ) -> Sequence[Item | Unknown | None]:
+        nothing: list[Item | Unknown | None] = [{} for _ in writes]
+
+        async def ask(table: Table) -> list[Item | Unknown | None]:
+            answers = await table.put_each(writes, token)
+            for answer in answers:
+                if isinstance(answer, Unknown) and is_gone(answer.error):
+                    raise answer.error
+            return answers
+
+        return await self._at(run, ask, nothing)
 
     async def put_blindly(self, items: Iterable[Mapping[str, Value]]) -> None:
         by_run: dict[RunId | None, list[Mapping[str, Value]]] = {}
