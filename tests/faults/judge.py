@@ -11,8 +11,8 @@ import msgspec
 
 from kakitome.app import opened
 from kakitome.config import Config
-from kakitome.core.ids import from_text
-from kakitome.core.lifecycle import Cause, State
+from kakitome.core.ids import MessageId, from_text
+from kakitome.core.lifecycle import NEEDS_A_PERSON, OPEN, Cause, State
 from kakitome.core.message import MessageView
 from kakitome.ports.reads import Search
 
@@ -31,6 +31,7 @@ class Report(msgspec.Struct, kw_only=True):
     undoubted_doubles: list[int]  # … and the ledger shows no doubt
     unresolved: list[int]
     doubts: int
+    proved: int  # what no reply told and an event did
     discrepancies: list[str]
 
 
@@ -54,6 +55,7 @@ def judge_naive(accepted: Path) -> Report:
         false_sent=[],
         unresolved=[],
         doubts=0,
+        proved=0,
         doubled=[id for id, n in copies.items() if n > 1],
         undoubted_doubles=[id for id, n in copies.items() if n > 1],
         discrepancies=[],
@@ -61,10 +63,10 @@ def judge_naive(accepted: Path) -> Report:
 
 
 def judge(config: Config, accepted: Path, acknowledged: Path) -> Report:
-    views, doubted, found = asyncio.run(_read(config))
     copies = accepted_by_message(accepted)
-    state: dict[int, State] = {view.id: view.state for view in views}
     acked = {int(line) for line in acknowledged.read_text().split()} if acknowledged.exists() else set()
+    views, doubted, proved, found = asyncio.run(_read(config, sorted(acked | copies.keys())))
+    state: dict[int, State] = {view.id: view.state for view in views}
     unresolved = [id for id, at in state.items() if at is State.UNRESOLVED]
     doubled = [id for id, n in copies.items() if n > 1]
     return Report(
@@ -77,18 +79,28 @@ def judge(config: Config, accepted: Path, acknowledged: Path) -> Report:
         undoubted_doubles=[id for id in doubled if id not in doubted],
         unresolved=unresolved,
         doubts=len(doubted),
+        proved=len(proved),
         discrepancies=found,
     )
 
 
-async def _read(config: Config) -> tuple[list[MessageView], set[int], list[str]]:
+async def _read(config: Config, known: list[int]) -> tuple[list[MessageView], set[int], set[int], list[str]]:
+    """`known`: of whom the caller or the provider knows. A file is read whole, which a table cannot be; it is asked for
+    these, and for all that is open or waits for a person."""
     async with opened(config) as instance:
-        views: list[MessageView] = []
-        while page := await instance.ledger.reads.search(Search(after=views[-1].id if views else 0, n=1_000)):
-            views += page
+        views: dict[MessageId, MessageView] = {}
+        if instance.config.ledger.url.startswith("dynamodb:"):
+            views = {v.id: v for v in await instance.ledger.reads.messages([MessageId(id) for id in known])}
+        only = frozenset[State]() if not views else OPEN | NEEDS_A_PERSON
+        after = 0
+        while page := await instance.ledger.reads.search(Search(states=tuple(only), after=after, n=1_000)):
+            views |= {view.id: view for view in page}
+            after = page[-1].id
         doubted: set[int] = set()
+        proved: set[int] = set()
         cursor = 0
         while entries := await instance.ledger.journal.read(cursor, 1_000):
             cursor = entries[-1].seq
             doubted |= {e.message for e in entries if e.kind in DOUBT and e.message is not None}
-        return views, doubted, [str(found) for found in await instance.ledger.reads.verify()]
+            proved |= {e.message for e in entries if e.kind == Cause.PROOF and e.message is not None}
+        return list(views.values()), doubted, proved, [str(found) for found in await instance.ledger.reads.verify()]

@@ -29,46 +29,14 @@ import judge
 import naive
 import receiver
 import victim
+from plan import Plan, configuration
 
-from kakitome.config import (
-    AccountTable,
-    Config,
-    EventsTable,
-    EvidenceTable,
-    LaneTable,
-    LedgerTable,
-    StreamTable,
-)
+from kakitome.config import Config
 from kakitome.core.template import TemplateSource
 from kakitome.lists import open_list
 from kakitome_simulator.remote import Remote
 
 ROWS = 12_000
-
-
-class Plan(msgspec.Struct, kw_only=True):
-    """`events`: all, none, or a share that is lost. With a `step`, every life ends there instead of at a time."""
-
-    folder: Path
-    lane: str = "ses-smtp"
-    events: str = "all"
-    kills: int = 75
-    seed: int = 1
-    in_doubt: str = "evidence"
-    kind: str = "bulk"
-    step: str = ""
-    shortest_ms: int = 4
-    longest_ms: int = 150
-    feed: int = 1_000
-    horizon: str = "3s"
-    neighbourhood: str = "2s"
-    faults: list[str] = []
-    play: str = "kills"  # or: stopped, naive
-    door_step: str = ""
-    door_kills: int = 0
-    workers: int = 1  # how many live at the same time
-    margin: str = "1m"
-    timeout: str = "5s"
 
 
 def main(plan: Plan) -> judge.Report:
@@ -162,14 +130,23 @@ def naive_rounds(plan: Plan, remote: Remote, accepted: Path) -> judge.Report:
 def rounds(plan: Plan, config: Config) -> None:
     random = Random(plan.seed)
     for first in range(0, plan.kills, plan.workers):
+        before = handed_in(plan)
         pids = [begin_life(plan, config, random, life) for life in range(first, first + plan.workers)]
         for pid in pids:
             if plan.step:
                 wait_for_death(pid, 3.0)
                 continue
+            while plan.first_mail and handed_in(plan) == before:
+                time.sleep(0.005)  # between two looks at a condition
             time.sleep(random.uniform(plan.shortest_ms, plan.longest_ms) / 1000)
             os.kill(pid, signal.SIGKILL)
             os.waitpid(pid, 0)
+
+
+def handed_in(plan: Plan) -> int:
+    """Bytes of what was acknowledged."""
+    file = plan.folder / "acknowledged"
+    return file.stat().st_size if file.exists() else 0
 
 
 def begin_life(plan: Plan, config: Config, random: Random, life: int) -> int:
@@ -218,57 +195,6 @@ def start_simulator(plan: Plan, accepted: Path) -> tuple[subprocess.Popen[str], 
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     assert process.stdout is not None
     return process, msgspec.json.decode(process.stdout.readline(), type=Remote)
-
-
-def configuration(plan: Plan, remote: Remote) -> Config:
-    host, _, port = (remote.smtp or "").rpartition(":")
-    lane = (
-        LaneTable(
-            provider="ses",
-            account="provider",
-            region="us-east-1",
-            endpoint=remote.url,
-            credentials="aws",
-            timeout=plan.timeout,
-            margin=plan.margin,
-        )
-        if plan.lane == "ses"
-        else LaneTable(
-            provider="sendgrid",
-            account="provider",
-            endpoint=remote.url,
-            api_key="env:RIG_API_KEY",
-            horizon=plan.horizon,
-            timeout=plan.timeout,
-            margin=plan.margin,
-        )
-        if plan.lane == "sendgrid"
-        else LaneTable(
-            provider="smtp" if plan.lane == "smtp" else "ses-smtp",
-            account="provider",
-            host=host,
-            port=int(port),
-            tls="none",
-            timeout=plan.timeout,
-            margin=plan.margin,
-        )
-    )
-    return Config(
-        ledger=LedgerTable(url=f"sqlite:///{plan.folder / 'ledger.db'}"),
-        accounts={"provider": AccountTable(rate="unlimited", quota="unlimited")},  # a life is too short to ask
-        lanes={"lane": lane},
-        streams={
-            "faults": StreamTable(
-                kind=plan.kind,  # type: ignore[arg-type]
-                route=["lane"],
-                in_doubt=plan.in_doubt,  # type: ignore[arg-type]
-                first_delay="100ms",
-                longest_delay="1s",
-            )
-        },
-        events=EventsTable(trust="simulator", simulator_certificate=str(plan.folder / "sns.pem")),
-        evidence=EvidenceTable(horizon=plan.horizon, neighbourhood=plan.neighbourhood),
-    )
 
 
 class open_door:  # noqa: N801 - reads as the statement that it is

@@ -74,6 +74,25 @@ def test_kills(tmp_path: Path, lane: str, events: str) -> None:
     assert report["doubts"] <= kills * CONNECTIONS[lane] * LOOPS
 
 
+def test_kills_beside_a_table(tmp_path: Path) -> None:
+    """The ledger is DynamoDB, which outlives the worker; what a dead one left is found by the next."""
+    report = play(
+        tmp_path,
+        ledger="dynamodb",
+        lane="ses",
+        faults=["slow:0.4"],
+        kills=15 * LENGTH,
+        first_mail=True,
+        shortest_ms=100,
+        longest_ms=900,
+        feed=40,
+        seed=3,
+    )
+    assert_nothing_lost(report)
+    assert report["doubled"] == []
+    assert report["proved"] + report["doubts"] > 0  # something was on the wire
+
+
 def test_kills_judged_by_a_stranger(tmp_path: Path) -> None:
     """The same, and the record is that of aiosmtpd: nothing can prove what was in doubt, so a person is asked."""
     report = play(tmp_path, lane="smtp", events="none", kills=30 * LENGTH, seed=23)
@@ -89,10 +108,12 @@ def test_partial_loss(tmp_path: Path) -> None:
     assert report["doubled"] == []
 
 
+@pytest.mark.parametrize("ledger", ["sqlite", "dynamodb"])
 @pytest.mark.parametrize("step", STEPS)
-def test_every_step(tmp_path: Path, step: str) -> None:
+def test_every_step(tmp_path: Path, step: str, ledger: str) -> None:
     """The plug is pulled at each named step, a few times each."""
-    report = play(tmp_path, step=step, kills=4 * LENGTH, seed=5, kind="transactional")
+    kills, feed = (4, 1_000) if ledger == "sqlite" else (2, 20)
+    report = play(tmp_path, ledger=ledger, step=step, kills=kills * LENGTH, feed=feed, seed=5, kind="transactional")
     assert_nothing_lost(report)
     assert report["doubled"] == []
 
