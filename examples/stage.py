@@ -6,7 +6,6 @@ the provider's own record of accepted mail, and a play whose check fails does no
 
 from __future__ import annotations
 
-import ctypes
 import json
 import os
 import shlex
@@ -14,15 +13,18 @@ import signal
 import socket
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager, redirect_stderr, redirect_stdout
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from io import StringIO
 from pathlib import Path
 from typing import Any
 from unicodedata import east_asian_width
 
+from started import ends_with_parent, free_ports, wait_until
+
 from kakitome.cli.main import main
+
+__all__ = ["Stage", "check", "free_ports", "in_lines", "say", "wait_until"]
 
 TOPICS = [f"arn:aws:sns:us-east-1:000000000000:kakitome-{kind}" for kind in ("bounces", "deliveries", "actions")]
 KAKITOME = str(Path(sys.executable).with_name("kakitome"))
@@ -94,7 +96,11 @@ class Stage:
         """A process that dies with this one, even if this one is killed; what it says goes to NAME.log."""
         with (self.folder / f"{name}.log").open("ab") as log:
             process = subprocess.Popen(
-                command, env=self.environment, stdout=subprocess.PIPE, stderr=log, preexec_fn=_die_with_parent
+                command,
+                env=self.environment,
+                stdout=subprocess.PIPE,
+                stderr=log,
+                preexec_fn=ends_with_parent(signal.SIGTERM),
             )
         try:
             yield process
@@ -140,30 +146,6 @@ def check(holds: bool, claim: str) -> None:
     print(f"✓ {claim}", file=sys.stderr, flush=True)
 
 
-def wait_until(holds: Callable[[], bool], seconds: float, otherwise: str) -> None:
-    """A look that costs something is not taken as often: those who play need the machine, too."""
-    until = time.monotonic() + seconds
-    while True:
-        began = time.monotonic()
-        if holds():
-            return
-        if began > until:
-            raise SystemExit(f"{otherwise} (after {seconds:g} seconds).")
-        time.sleep(max(0.1, min(1.0, time.monotonic() - began)))
-
-
-def free_ports(n: int) -> list[int]:
-    with ExitStack() as stack:
-        sockets = [stack.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in range(n)]
-        return [s.getsockname()[1] for s in sockets]
-
-
 def _answers(port: int) -> bool:
     with socket.socket() as s:
         return s.connect_ex(("127.0.0.1", port)) == 0
-
-
-def _die_with_parent() -> None:
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(1, signal.SIGTERM)  # PR_SET_PDEATHSIG
-    os.setpgrp()  # a Ctrl-C is for the command in front; these two end when it has ended

@@ -7,8 +7,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from emulated_aws import KEYS, REGION
-
 FOLDER = Path("demo/scenario-2")
 SET = "MarketingMailsConfigurationSet"
 BAD = ("nobody", "no address here", "a@@example.jp")
@@ -21,10 +19,6 @@ url = "dynamodb://{table}?region={region}&endpoint={url}"
 folder = "demo/scenario-2"
 feed = "elsewhere"               # the stack's own function folds what happens
 """
-
-
-def environment() -> dict[str, str]:
-    return KEYS | {"AWS_REGION": REGION, "NO_PROXY": "127.0.0.1,localhost"}
 
 
 @dataclass(frozen=True)

@@ -12,14 +12,16 @@ import shutil
 import sys
 import time
 from collections import Counter
+from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from emulated_aws import ROOT, Aws, deploy, emulator, missing
-from mailing_2 import CONFIGURATION, EARLIER, FOLDER, REGION, SET, Mailing, environment, list_of
+from emulated_aws import REGION, ROOT, Aws, deploy, emulator, missing
+from mailing_2 import CONFIGURATION, EARLIER, FOLDER, SET, Mailing, list_of
+from started import ends_whole
 
 from kakitome_simulator.remote import Remote
 from stage import Stage, check, free_ports, say, wait_until
@@ -34,21 +36,24 @@ OPENED, CLICKED = 10, 4  # times the people of a list of 200
 def main() -> None:
     if lacking := missing():
         raise SystemExit(lacking)
+    ends_whole()
     shutil.rmtree(FOLDER, ignore_errors=True)
-    stage = Stage(FOLDER, environment())
+    FOLDER.mkdir(parents=True)
     [ses] = free_ports(1)
     with ExitStack() as stack:
         say("An empty AWS (the emulator) and SES (the simulator) start here. Nothing leaves this machine.")
-        url = stack.enter_context(emulator(FOLDER))
-        words = ("--http", f"127.0.0.1:{ses}", "--events-url", f"sns:@{url}", "--rate", "500", "--quota", "50000")
+        empty = stack.enter_context(emulator(FOLDER, enforced=True))
+        stage = Stage(FOLDER, empty.environment)
+        words = ("--http", f"127.0.0.1:{ses}", "--events-url", f"sns:@{empty.url}")
+        words += ("--rate", "500", "--quota", "50000")
         stack.enter_context(stage.simulator("accepted", *words))
         say("1  The stack: bucket, tables, functions, state machine, configuration set, topics, queues.")
         settings = f'{{"KAKITOME_LANES__SES__ENDPOINT": "http://127.0.0.1:{ses}"}}'
         # A child is a process here, and the emulator does not know of the concurrency that a plan says.
         own = {"code": str(ROOT / "src"), "concurrency": "4", "given__identities": "example.com", "settings": settings}
-        aws = deploy(FOLDER, url, sender="News <news@example.com>", **own)
+        aws = deploy(FOLDER, empty, sender="News <news@example.com>", **own)
         print("$ cdk bootstrap\n$ cdk deploy -c sender='News <news@example.com>'", file=sys.stderr)
-        stage.configure(CONFIGURATION.format(table=aws.outputs["LedgerTable"], region=REGION, url=url))
+        stage.configure(CONFIGURATION.format(table=aws.outputs["LedgerTable"], region=REGION, url=aws.url))
         play = Play(stage, aws, Remote(f"127.0.0.1:{ses}"), Mailing(ROWS))
         play.configuration_set(f"http://127.0.0.1:{ses}")
         play.earlier()
@@ -72,7 +77,7 @@ class Play:
         """The stack made it where the emulator of AWS has SES; the simulator gets the same one."""
         made = self.aws.client("sesv2").get_configuration_set_event_destinations(ConfigurationSetName=SET)
         there = {one["Name"]: one for one in made["EventDestinations"]}
-        simulated = Aws(ses, {}).client("sesv2")
+        simulated = Aws(ses).client("sesv2")
         simulated.create_configuration_set(ConfigurationSetName=SET)
         for name, one in there.items():
             told = {word: one[word] for word in ("Enabled", "MatchingEventTypes", "SnsDestination")}
@@ -91,7 +96,7 @@ class Play:
         say("2  An earlier mailing, to two people. One of them bounces.")
         self.write("earlier", "lists/earlier.csv", [EARLIER, "reader-00000@example.jp"])
         self.ended({"file_name": "lists/earlier.csv", "mail_id": "earlier"})
-        wait_until(lambda: self.suppressed() == {EARLIER}, SECONDS, "The bounce did not come")
+        self.wait(lambda: self.suppressed() == {EARLIER}, "The bounce did not come")
         check(True, "Its bounce came by topic, queue and function, and the address is suppressed.")
 
     def put(self) -> None:
@@ -117,7 +122,7 @@ class Play:
         took = time.monotonic() - began
         print(f"   {ROWS:,} rows in {took:.0f} seconds, {1000 * took / ROWS:.0f} ms each.", file=sys.stderr)
         check('"missing":0' in told["output"].replace(" ", ""), "The execution ends, and no row is missing.")
-        wait_until(lambda: self.got() == self.mailing.due, SECONDS, "What children left was not sent")
+        self.wait(lambda: self.got() == self.mailing.due, "What children left was not sent")
         check(self.got() == self.mailing.due, "SES has one mail for each address, and none for anybody else.")
 
     def events(self) -> None:
@@ -125,7 +130,7 @@ class Play:
         began = time.monotonic()
         bounced = set(self.mailing.bouncing)
         due = {"delivered": len(self.mailing.good), "bounced": len(bounced)}
-        wait_until(lambda: self.became() == due, SECONDS, f"Not all events came: {self.became()}, not {due}")
+        self.wait(lambda: self.became() == due, f"Not all events came: {self.became()}, not {due}")
         print(f"   The last one {time.monotonic() - began:.0f} seconds later.", file=sys.stderr)
         rows = {word: n for word, n in self.report()["rows"].items() if n}
         self.stage.run("campaign", "status", MAIL)
@@ -145,7 +150,7 @@ class Play:
         self.write("2026-12-issue", "lists/2026-12.csv", people)
         before = len(self.arrived())
         self.ended({"file_name": "lists/2026-12.csv", "mail_id": "2026-12-issue"})
-        wait_until(lambda: len(self.arrived()) >= before + 10, SECONDS, "Not all ten got it")
+        self.wait(lambda: len(self.arrived()) >= before + 10, "Not all ten got it")
         check(
             Counter(self.arrived()[before:]) == Counter(people[:10]), "The ten get it, once; the five are passed over."
         )
@@ -159,13 +164,17 @@ class Play:
             self.provider.play("open", message_id=mails[one])
         for one in clicked:
             self.provider.play("click", message_id=mails[one], link="https://example.com/winter")
-        wait_until(lambda: self.engaged() == (len(opened), len(clicked)), SECONDS, "Opens and clicks did not come")
+        self.wait(lambda: self.engaged() == (len(opened), len(clicked)), "Opens and clicks did not come")
         self.stage.run("campaign", "report", MAIL)
         rates = self.report()["rates"]
         due = round(100 * len(opened) / len(self.mailing.good), 3)
         check(
             rates["opened"]["percent"] == due, f"{due} % of the delivered were opened; clicks by link, bounces beside."
         )
+
+    def wait(self, holds: Callable[[], bool], otherwise: str) -> None:
+        """The ledger is asked by a client that is made anew."""
+        wait_until(holds, SECONDS, otherwise, look=1)
 
     # ── What is asked ───────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -182,15 +191,7 @@ class Play:
         self.aws.client("dynamodb").put_item(TableName=self.aws.outputs["MailsTable"], Item=item)
 
     def ended(self, given: dict[str, str], how: str = "SUCCEEDED") -> dict[str, Any]:
-        execution = self.aws.start(given)
-        found: list[dict[str, Any]] = []
-
-        def over() -> bool:
-            found[:] = [told] if (told := self.aws.ended(execution)) else []
-            return bool(found)
-
-        wait_until(over, SECONDS, f"The execution with {given} does not end")
-        [told] = found
+        told = self.aws.ended(self.aws.start(given), SECONDS)
         if told["status"] != how:
             raise SystemExit(f"The execution with {given} has {told['status']}: {told.get('cause')}")
         return told

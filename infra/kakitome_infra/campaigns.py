@@ -14,7 +14,7 @@ from kakitome.ledgers.dynamodb import schema
 from kakitome_infra.parameters import Parameters
 from kakitome_infra.storage import Storage
 
-ITEMS = ("GetItem", "BatchGetItem", "Query", "PutItem", "UpdateItem", "DeleteItem")
+ITEMS = ("GetItem", "BatchGetItem", "Query", "PutItem", "UpdateItem", "DeleteItem", "BatchWriteItem")
 STREAM = ("DescribeStream", "GetRecords", "GetShardIterator")
 MAKING = (
     *("CreateTable", "DeleteTable", "DescribeTable"),  # of two who begin one campaign the second deletes its own

@@ -37,7 +37,8 @@ WHOLE = {
 """Actions that may stand beside the resource `*`, with the reason. *Service Authorization Reference*."""
 
 READ = ("GetItem", "BatchGetItem", "Query")
-WRITE = ("PutItem", "UpdateItem", "DeleteItem", "ConditionCheckItem")  # a transaction is allowed by its parts
+WRITE = ("PutItem", "UpdateItem", "DeleteItem", "BatchWriteItem", "ConditionCheckItem")
+# A transaction is allowed by its parts, a batch by its own name.
 
 
 def allow(actions: Sequence[str], *resources: str, **conditions: object) -> iam.PolicyStatement:

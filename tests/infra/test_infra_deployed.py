@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from deployed import Deployment, deployed, until
+from deployed import deployed, ran, until
+from emulated_aws import Aws
 
 SAMPLE = {"file_name": "s3_key_path", "mail_id": "mail_id_on_dynamo_db"}
 KEYS = json.dumps({"KAKITOME_HTTP__KEYS": "ssm:/kakitome/api-key"})
@@ -43,7 +44,7 @@ def handler(event, context):
 
 
 @pytest.fixture(scope="module")
-def there(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
+def there(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Aws]:
     folder = tmp_path_factory.mktemp("deployed")
     package = folder / "code" / "kakitome" / "aws"
     package.mkdir(parents=True)
@@ -64,24 +65,24 @@ def there(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
         yield it
 
 
-def seen(there: Deployment, word: str) -> list[dict[str, Any]]:
+def seen(there: Aws, word: str) -> list[dict[str, Any]]:
     """What the functions of that name were handed."""
     items = there.client("dynamodb").scan(TableName=there.outputs["MailsTable"])["Items"]
     return [json.loads(one["event"]["S"]) for one in items if one["mail_id"]["S"].startswith(f"seen/{word}/")]
 
 
-def forget(there: Deployment) -> None:
+def forget(there: Aws) -> None:
     table, dynamodb = there.outputs["MailsTable"], there.client("dynamodb")
     for one in dynamodb.scan(TableName=table)["Items"]:
         if one["mail_id"]["S"].startswith("seen/"):
             dynamodb.delete_item(TableName=table, Key={"mail_id": one["mail_id"]})
 
 
-def the_published_input_runs_a_list(there: Deployment) -> None:
+def the_published_input_runs_a_list(there: Aws) -> None:
     """The sample as it is: the plan gets the mail as the console wrote it, each row comes with the run, and the end has
     the account."""
     forget(there)
-    ended = there.run(SAMPLE)
+    ended = ran(there, SAMPLE)
     assert (ended["status"], json.loads(ended["output"])) == ("SUCCEEDED", {"missing": 0, "done": True})
     (plan,) = seen(there, "plan")
     assert plan["mail"]["subject"] == {"S": "お知らせ"} and plan["execution"] == ended["executionArn"]
@@ -95,36 +96,36 @@ def the_published_input_runs_a_list(there: Deployment) -> None:
     assert finish["plan"]["run"] == "r1" and finish["mail_id"] == SAMPLE["mail_id"]
 
 
-def an_unknown_mail_fails_before_anything(there: Deployment) -> None:
+def an_unknown_mail_fails_before_anything(there: Aws) -> None:
     """The execution says which item is not there; no function was called."""
     forget(there)
-    ended = there.run(SAMPLE | {"mail_id": "nobody-wrote-this"})
+    ended = ran(there, SAMPLE | {"mail_id": "nobody-wrote-this"})
     assert (ended["status"], ended["error"]) == ("FAILED", "UnknownMail")
     assert [seen(there, word) for word in ("plan", "child", "finish")] == [[], [], []]
 
 
-def a_missing_list_fails_before_the_first_row(there: Deployment) -> None:
+def a_missing_list_fails_before_the_first_row(there: Aws) -> None:
     """The plan looks for the file first."""
     forget(there)
-    ended = there.run(SAMPLE | {"file_name": "not-there.csv"})
+    ended = ran(there, SAMPLE | {"file_name": "not-there.csv"})
     assert ended["status"] == "FAILED" and "NoSuchKey" in ended["cause"]
     assert seen(there, "child") == []
 
 
-def missing_rows_are_a_failure(there: Deployment) -> None:
+def missing_rows_are_a_failure(there: Aws) -> None:
     """Tolerated children are not forgotten: the account at the end says that rows are missing, and so does the run."""
-    ended = there.run(SAMPLE | {"file_name": "torn"})
+    ended = ran(there, SAMPLE | {"file_name": "torn"})
     assert (ended["status"], ended["error"]) == ("FAILED", "RowsMissing")
 
 
-def a_finished_list_starts_no_child(there: Deployment) -> None:
+def a_finished_list_starts_no_child(there: Aws) -> None:
     """All its rows are there: the same input again is read once, and accounted for."""
     forget(there)
-    assert there.run(SAMPLE | {"file_name": "finished"})["status"] == "SUCCEEDED"
+    assert ran(there, SAMPLE | {"file_name": "finished"})["status"] == "SUCCEEDED"
     assert seen(there, "child") == [] and len(seen(there, "finish")) == 1
 
 
-def every_topic_reaches_the_events(there: Deployment) -> None:
+def every_topic_reaches_the_events(there: Aws) -> None:
     """SES → SNS → SQS → Lambda, with SNS's envelope around the event, so that its signature can be checked."""
     forget(there)
     topics = there.outputs["TopicArns"].split(",")
@@ -138,7 +139,7 @@ def every_topic_reaches_the_events(there: Deployment) -> None:
     until(lambda: came() == set(topics), "not every topic's event came")
 
 
-def both_doorbells_wake_the_worker(there: Deployment) -> None:
+def both_doorbells_wake_the_worker(there: Aws) -> None:
     """Each queue by a mapping of its own."""
     forget(there)
     for word in ("BulkUrl", "TransactionalUrl"):
@@ -150,7 +151,7 @@ def both_doorbells_wake_the_worker(there: Deployment) -> None:
     until(lambda: rung() == {"BulkUrl", "TransactionalUrl"}, "the worker was not woken")
 
 
-def what_changes_in_the_ledger_is_fed(there: Deployment) -> None:
+def what_changes_in_the_ledger_is_fed(there: Aws) -> None:
     """The table's stream, with what was before and what is now."""
     key = {"pk": {"S": "m"}, "sk": {"S": "1"}}
     there.client("dynamodb").put_item(TableName=there.outputs["LedgerTable"], Item=key | {"state": {"S": "sent"}})
@@ -162,7 +163,7 @@ def what_changes_in_the_ledger_is_fed(there: Deployment) -> None:
     until(lambda: len(fed()) == 1, "the change was not fed")
 
 
-def destinations_are_where_ses_is_asked(there: Deployment) -> None:
+def destinations_are_where_ses_is_asked(there: Aws) -> None:
     """The configuration set of the account S2, with its three destinations and ours."""
     told = there.client("sesv2").get_configuration_set_event_destinations(
         ConfigurationSetName="MarketingMailsConfigurationSet"
@@ -175,7 +176,7 @@ def destinations_are_where_ses_is_asked(there: Deployment) -> None:
     }
 
 
-def test_the_deployed_stack(there: Deployment) -> None:
+def test_the_deployed_stack(there: Aws) -> None:
     """All of the above holds for one deployment. One test, for two processes of pytest would make two deployments."""
     for promise in (
         the_published_input_runs_a_list,

@@ -10,6 +10,7 @@ from node import APP  # puts the app where it can be imported
 from template import Template, many, text
 
 ACCOUNT = {"Ref": "AWS::AccountId"}
+LEDGER = APP.parent / "src" / "kakitome" / "ledgers" / "dynamodb"
 WORDS = ("plan", "child", "finish", "worker", "events", "feed", "sweep")
 
 
@@ -50,6 +51,16 @@ def test_a_function_can_be_joined_to_a_network(templates: Mapping[str, Template]
         allowed, denied = sorted(joining, key=lambda one: str(one["Effect"]))
         assert (allowed["Effect"], denied["Effect"]) == ("Allow", "Deny")
         assert f"function:kakitome-{word}" in text(denied["Condition"]["ArnEquals"]["lambda:SourceFunctionArn"])
+
+
+def test_who_works_with_the_ledger_may_ask_it_all_that_the_ledger_asks(plain: Template) -> None:
+    """Each operation by its own name, a batch too; those of a transaction are its parts'."""
+    ledger = "".join(file.read_text("utf-8") for file in LEDGER.glob("*.py"))
+    asked = set(re.findall(r'"(query|(?:batch_get|batch_write|get|put|update|delete)_item)"', ledger))
+    assert {"query", "get_item", "batch_write_item"} <= asked
+    needed = {"dynamodb:" + name.title().replace("_", "") for name in asked}
+    for word in WORDS:
+        assert needed <= actions(plain.of_function(word), "dynamodb"), word
 
 
 def test_nobody_scans(templates: Mapping[str, Template]) -> None:
@@ -110,7 +121,8 @@ def test_campaigns_may_have_tables(templates: Mapping[str, Template]) -> None:
     """Whoever begins one makes its table, and the feed reads its stream; all others read and write items and no more.
     Nobody may anything of them where campaigns have none."""
     items = {
-        f"dynamodb:{verb}" for verb in (*("GetItem", "BatchGetItem", "Query"), "PutItem", "UpdateItem", "DeleteItem")
+        f"dynamodb:{verb}"
+        for verb in (*("GetItem", "BatchGetItem", "Query"), "PutItem", "UpdateItem", "DeleteItem", "BatchWriteItem")
     }
     for word in WORDS:
         assert of_campaigns(templates["plain"], word) == {}
