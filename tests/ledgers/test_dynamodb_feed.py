@@ -171,6 +171,25 @@ def test_what_is_gone_from_the_stream_is_said() -> None:
     assert entries[-1].kind != GAP
 
 
+def test_a_shard_that_was_quiet_for_a_day_is_counted_once() -> None:
+    """AWS may keep records for longer than a day: who begins anew behind a quiet shard's old ones knows them."""
+    told = history(0)
+
+    async def run() -> PaperTable:
+        table = PaperTable()
+        shards = {
+            shard: [one if shard.id == "s0" else one._replace(at=one.at + 25 * 3_600) for one in records]
+            for shard, records in told.shards(1_000).items()
+        }
+        for _ in range(2):
+            await feed_on(table, PaperStream(shards, [7])).catch_up()
+        return table
+
+    table = asyncio.run(run())
+    assert counted(table) == recount(told)
+    told_once(table, told)
+
+
 def test_shards_are_looked_for_again_after_a_failure() -> None:
     """One may be gone with all that was in it, for whoever slept for more than a day."""
 

@@ -6,7 +6,8 @@ a recount must find the same. Documents and the cells in them:
     C{run}   m          s{state} (queued by import, too)  t{import}  w{word}  c{total}  k{machine}
                         and the ids of single mails
              g          b{begun} c{begun}: bounced, complained, by when the last attempt began
-             d{..}      {domain}, {name}              l{..}   {link}, {name}, in some documents each
+             d{..}      {domain}, {name}              l{..}   {link}, {name}, in some documents each,
+                        and those that there is no room for together
     Cq       {quarter}  {run}, {lane}, {name}
     CL{lane} {..}       a{second} p{second}: accepted by reply, and of these proved
              ~          ^latest: the newest time that the lane's events show
@@ -17,7 +18,7 @@ A cell that begins with ^ is no sum but the largest that there ever was.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Final, NamedTuple
 from zlib import crc32
 
@@ -39,11 +40,16 @@ from kakitome.ledgers.memory.guards import last_begun
 BUCKETS: Final = 32
 """Documents for a run's domains, and for its links: a document has at most 400 KB."""
 
+MOST_OCTETS: Final = 100_000
+"""Of the names in one of them. Links may have a token for each recipient, and a stream never ends: what comes when a
+document is full is counted together."""
+
 CHUNK: Final = 128
 """Seconds of a lane's acceptances in one document."""
 
 BETWEEN: Final = "\0"
 LARGEST: Final = "^"
+OTHERS: Final = "…"
 QUARTERS: Final = "Cq"
 LATEST: Final = "~"
 FIRST_ID, LAST_ID, SHOWN = "^first", "^last", "^latest"
@@ -191,8 +197,59 @@ def figure_of(sk: str, cell: str) -> Figure | None:
         key, _, name = cell[1:].partition(BETWEEN)
         return ("machine", key, name) if cell[0] == "k" else None
     key, _, name = cell.rpartition(BETWEEN)
-    scope = {"d": "domain", "l": "link"}.get(sk[0])
+    scope = _SCOPES.get(sk[0])
     return None if scope is None else (scope, key, name)
+
+
+_SCOPES: Final = {"d": "domain", "l": "link"}
+
+
+def is_bounded(doc: Key) -> bool:
+    return doc.sk[0] in _SCOPES and doc.pk != QUARTERS and not doc.pk.startswith(of_lane(""))
+
+
+class Room:
+    """What is left of a bounded document. One that was full once stays so: a name is told by itself or with the
+    others, never both."""
+
+    def __init__(self, cells: Mapping[str, int]) -> None:
+        self._left = MOST_OCTETS - sum(len(name.encode()) for name in cells)
+        self._is_full = is_full(cells)
+
+    def place(self, cells: Mapping[str, int], name: str) -> str:
+        """The cell in which this one is counted."""
+        if name in cells:
+            return name
+        self._left -= len(name.encode())
+        self._is_full = self._is_full or self._left < 0
+        return others(name) if self._is_full else name
+
+
+def others(name: str) -> str:
+    """The cell of a bounded document that counts the same of those that have none by themselves."""
+    return f"{OTHERS}{BETWEEN}{name.rpartition(BETWEEN)[2]}"
+
+
+def is_full(cells: Iterable[str]) -> bool:
+    return any(name == others(name) for name in cells)
+
+
+def bounded(cells: Mapping[str, int]) -> dict[str, int]:
+    """The cells of a bounded document, the largest by themselves as long as there is room."""
+    found: dict[str, int] = {}
+    room = Room(found)
+    for name, n in sorted(cells.items(), key=lambda cell: (-cell[1], cell[0])):
+        place = room.place(found, name)
+        found[place] = found.get(place, 0) + n
+    return found
+
+
+def together(cells: Mapping[str, int]) -> dict[str, int]:
+    """All names of a bounded document as if they were the others."""
+    found: Counter[str] = Counter()
+    for name, n in cells.items():
+        found[others(name)] += n
+    return {name: n for name, n in found.items() if n}
 
 
 def id_range(cells: dict[str, int]) -> tuple[MessageId, MessageId] | None:

@@ -15,14 +15,16 @@ from typing import Final, NamedTuple
 import msgspec
 
 from kakitome.core.errors import LedgerUnavailable
-from kakitome.ledgers.dynamodb.counters import LARGEST, Change
+from kakitome.ledgers.dynamodb.counters import LARGEST, OTHERS, Change, Room, is_bounded
 from kakitome.ledgers.dynamodb.desk import Desk
 from kakitome.ledgers.dynamodb.items import body_item, image_of
 from kakitome.ledgers.dynamodb.marshal import Item, Key, key_of
 
 TRIES: Final = 100
 REMEMBERED: Final = 1_000
-DAY: Final = 86_400
+KEPT: Final = 2 * 86_400
+"""Seconds for which it is known how far a quiet shard was read. A stream's records are kept for one day, and go some
+time after that."""
 
 Cells = dict[str, int]
 Taken = dict[str, tuple[str, int]]
@@ -77,7 +79,7 @@ class Counters:
             for cells in one.change:
                 for (key, name), n in cells.items():
                     parts.setdefault(key, []).append(_Part(int(one.sequence), name, n))
-        await self._change(parts, lambda key, there: taken_in(there, shard, last, parts[key]))
+        await self._change(parts, lambda key, there: taken_in(there, shard, last, parts[key], is_bounded(key)))
 
     async def rewrite(self, key: Key, rule: Callable[[Cells], Cells]) -> None:
         """Other cells that say the same."""
@@ -126,21 +128,26 @@ class Counters:
             self._seen.popitem(last=False)
 
 
-def taken_in(there: Document, shard: str, last: tuple[str, int], parts: Sequence[_Part]) -> Document:
+def taken_in(
+    there: Document, shard: str, last: tuple[str, int], parts: Sequence[_Part], is_bounded: bool = False
+) -> Document:
     """The document with those of the parts that are new to it."""
     sequence, _ = there.taken.get(shard, ("", 0))
     fresh = [part for part in parts if not sequence or part.sequence > int(sequence)]
     if not fresh:
         return there
     cells = dict(there.cells)
+    room = Room(cells) if is_bounded else None
     for part in fresh:
         if part.name.startswith(LARGEST):
             cells[part.name] = max(part.n, cells.get(part.name, part.n))
         else:
-            cells[part.name] = cells.get(part.name, 0) + part.n
-    # A stream has no record that is older than a day, so nobody brings one of these shards again.
-    taken = {name: one for name, one in there.taken.items() if one[1] >= last[1] - DAY}
-    return Document(taken | {shard: last}, {name: n for name, n in cells.items() if n or name.startswith(LARGEST)})
+            name = part.name if room is None else room.place(cells, part.name)
+            cells[name] = cells.get(name, 0) + part.n
+    # A stream has no record that is older, so nobody brings one of these shards again.
+    taken = {name: one for name, one in there.taken.items() if one[1] >= last[1] - KEPT}
+    kept = {name: n for name, n in cells.items() if n or name.startswith((LARGEST, OTHERS))}
+    return Document(taken | {shard: last}, kept)
 
 
 def opened(item: Item) -> Document:

@@ -19,7 +19,7 @@ from kakitome.core.message import Entry
 from kakitome.ledgers.dynamodb import keys
 from kakitome.ledgers.dynamodb.codec import StoredEntry, unpack_message
 from kakitome.ledgers.dynamodb.counters import is_message
-from kakitome.ledgers.dynamodb.counters_kept import DAY, Taken
+from kakitome.ledgers.dynamodb.counters_kept import KEPT, Taken
 from kakitome.ledgers.dynamodb.desk import Desk
 from kakitome.ledgers.dynamodb.items import body_item, bytes_of, image_of
 from kakitome.ledgers.dynamodb.marshal import Item, Key
@@ -194,7 +194,7 @@ def _parts(heard: Sequence[Heard]) -> list[list[Heard]]:
 
 
 def _with(taken: Taken, shard: str, sequence: str, at: int) -> Taken:
-    return {name: one for name, one in taken.items() if one[1] >= at - DAY} | {shard: (sequence, at)}
+    return {name: one for name, one in taken.items() if one[1] >= at - KEPT} | {shard: (sequence, at)}
 
 
 def _first(item: Item) -> int:

@@ -98,11 +98,13 @@ def _kept(key: Key, old: Cells, new: Cells, pruned: Collection[str]) -> Cells:
         return dict(old)
     if key.pk == QUARTERS:
         cells |= {name: n for name, n in old.items() if quartered(name)[0] in pruned}
-    return {**new, **cells}
+    return counters.bounded(new) if counters.is_bounded(key) else {**new, **cells}
 
 
 def _say_the_same(old: Cells, new: Cells, guarded: int | None) -> bool:
     """Of a guard's cells what they say within its window: the older ones may be put together."""
+    if counters.is_full(old) and counters.is_full(new):
+        return counters.together(old) == counters.together(new)
     if guarded is None:
         return old == new
     return all(within(old, letter, guarded) == within(new, letter, guarded) for letter in "bc")

@@ -16,6 +16,7 @@ from kakitome.ledgers.dynamodb.feed import Feed
 from kakitome.ledgers.dynamodb.figures import quartered
 from kakitome.ledgers.dynamodb.guards import within
 from kakitome.ledgers.dynamodb.items import message_id
+from kakitome.ledgers.dynamodb.marshal import Key
 from kakitome.ledgers.dynamodb.open import Open
 from kakitome.ledgers.dynamodb.reads_walk import rows, singles
 from kakitome.ledgers.memory.reads import impossible
@@ -44,9 +45,10 @@ class Recount:
                 found.update(counters.adds(there))
                 raise_to(found, counters.largest(there))
                 impossibles.update(impossible(there.message, _was_said_sent(there)))
-        recount = _as_judged(found, cases)
         await self._feed.fresh()
-        counted = await self._counted(cases)
+        after = await self._counted(cases)
+        full = {doc for doc, name in (*before, *after) if counters.is_bounded(doc) and counters.is_full([name])}
+        before, counted, recount = (_as_judged(one, cases, full) for one in (before, after, found))
         resting = [cell for cell in {**recount, **counted} if before.get(cell) == counted.get(cell)]
         pruned = pruned_runs(cases)
         wrong = [cell for cell in resting if not _agrees(cell, recount.get(cell, 0), counted.get(cell, 0), pruned)]
@@ -82,7 +84,7 @@ class Recount:
         lanes = sorted({quartered(cell.name)[1] for cell in sums})
         for pk in [f"C{case.book.run.id:x}" for case in cases] + [counters.of_lane(lane) for lane in lanes]:
             sums |= await self._partition(pk)
-        return _as_judged(sums, cases)
+        return sums
 
     async def _partition(self, pk: str) -> Sums:
         documents = await self._feed.counters.range(pk, " ", HIGHEST)
@@ -103,10 +105,14 @@ def _agrees(cell: Cell, recounted: int, counted: int, pruned: Collection[str]) -
     return recounted <= counted if pruned and cell.doc.pk.startswith(of_lane("")) else recounted == counted
 
 
-def _as_judged(sums: Mapping[Cell, int], cases: Iterable[Case]) -> Sums:
-    """Of a guard's cells only what they say within its window: the older ones may be put together."""
+def _as_judged(sums: Mapping[Cell, int], cases: Iterable[Case], full: Collection[Key]) -> Sums:
+    """Of a guard's cells only what they say within its window: the older ones may be put together. Of a full document
+    only what all of its names have together."""
     guards = {counters.of_guard(case.book.run.id): case.book.guard.since for case in cases}
-    found = {cell: n for cell, n in sums.items() if cell.doc not in guards}
+    found = {cell: n for cell, n in sums.items() if cell.doc not in guards and cell.doc not in full}
+    for doc in full:
+        names = counters.together({cell.name: n for cell, n in sums.items() if cell.doc == doc})
+        found |= {Cell(doc, name): n for name, n in names.items()}
     for doc, since in guards.items():
         cells = {cell.name: n for cell, n in sums.items() if cell.doc == doc}
         found |= {Cell(doc, letter): n for letter in "bc" if (n := within(cells, letter, since))}
