@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 export PYTHONDONTWRITEBYTECODE :=  # what is started is compiled once
 
-.PHONY: demo serve test check format faults faults-short mutants bench scenario-% clean lock
+.PHONY: demo serve test check format faults faults-short mutants bench scenario-% dynamodb-local clean lock
 
 demo: .venv/server
 	@$(BIN)/python examples/demo.py
@@ -34,6 +34,15 @@ check: .venv/dev
 	$(BIN)/lint-imports
 	$(MAKE) test
 	$(MAKE) mutants
+	@if command -v java >/dev/null && $(MAKE) --no-print-directory .venv/dynamodb-local; then $(MAKE) dynamodb-local; \
+	else echo "SKIPPED, NOT PASSED: the ledger on Amazon's own engine. \"make dynamodb-local\" says what it lacks." >&2; fi
+
+# The ledger on Amazon's own engine: its contract and its differential, but for what is long and asks no more of an engine.
+dynamodb-local: .venv/dev .venv/dynamodb-local
+	KAKITOME_DYNAMODB_LOCAL=$(CURDIR)/.venv/dynamodb-local $(BIN)/pytest -n 2 --dist worksteal \
+	  tests/contracts/test_ledger_dynamodb.py tests/ledgers/test_dynamodb_differential.py \
+	  tests/ledgers/test_dynamodb_pruning.py tests/ledgers/test_dynamodb_making.py \
+	  -k "not TestOwnTables and not MemoryAndDynamo and not every_move"
 
 mutants: .venv/dev
 	$(BIN)/pytest tests/test_mutants.py
@@ -89,6 +98,16 @@ build/lambda: .venv/dev requirements/server.txt $(shell find src/kakitome -name 
 	  --target $@ -r requirements/server.txt
 	@cp -R src/kakitome $@/ && find $@ -name __pycache__ -prune -exec rm -rf {} +
 	@touch $@
+
+# By Maven, whose answers are compared with the hashes of the day on which they were chosen.
+.venv/dynamodb-local: tests/dynamodb-local/pom.xml tests/dynamodb-local/sha256
+	@for it in java mvn; do command -v $$it >/dev/null || { \
+	  echo "$$it is missing, which DynamoDB Local needs (Debian: apt-get install default-jre-headless maven)." >&2; exit 1; }; done
+	@rm -rf $@ $@.part
+	@mvn -q -B -C -f $< org.apache.maven.plugins:maven-dependency-plugin:3.6.1:copy-dependencies \
+	  -DexcludeTypes=dll,dylib -DoutputDirectory=$(CURDIR)/$@.part
+	@cd $@.part && sha256sum --check --quiet $(CURDIR)/tests/dynamodb-local/sha256
+	@mv $@.part $@ && touch $@
 
 .venv/dev: .venv/server requirements/dev.txt
 	@$(BIN)/pip install -q --disable-pip-version-check --require-hashes -r requirements/dev.txt

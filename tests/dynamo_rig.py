@@ -1,7 +1,7 @@
 """DynamoDB on this machine: one emulator for all tests of a process, and a table for each that asks.
 
 Usually ministack. With `KAKITOME_DYNAMODB_LOCAL=FOLDER` it is Amazon's own engine, DynamoDB Local: FOLDER has its jar
-and those that it needs (Maven's `dependency:copy-dependencies` of com.amazonaws:DynamoDBLocal), sqlite's among them.
+and those that it needs, sqlite's among them. `make dynamodb-local` brings them and runs what is short.
 """
 
 from __future__ import annotations
@@ -101,7 +101,8 @@ def _amazons(jars: Path, folder: Path) -> Iterator[str]:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     engine = "com.amazonaws.services.dynamodbv2.local.main.ServerRunner"
-    command = ["java", f"-Djava.library.path={jars}", "-cp", f"{jars}/*", engine, "-inMemory", "-sharedDb"]
+    soon = ("-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC")  # for a minute's work the best code comes too late
+    command = ["java", *soon, f"-Djava.library.path={jars}", "-cp", f"{jars}/*", engine, "-inMemory", "-sharedDb"]
     with (folder / "local.log").open("wb") as log:
         it = subprocess.Popen(
             [*command, "-port", str(port)], stdout=log, stderr=log, start_new_session=True, cwd=folder
