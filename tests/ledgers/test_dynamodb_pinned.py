@@ -17,9 +17,10 @@ from kakitome.core.lifecycle import Cause
 from kakitome.core.message import Admitted
 from kakitome.ledgers.dynamodb.ledger import DynamoLedger
 from kakitome.ledgers.memory.ledger import MemoryLedger
+from kakitome.ports.accounts import Limits, Wanted
 from kakitome.ports.reads import Search
 from kakitome.ports.runs import ImportRow
-from kakitome.testing.ledger_world import HOUR, MINUTE, START, World, hashed
+from kakitome.testing.ledger_world import DAY, HOUR, MINUTE, START, World, hashed
 
 Play = Callable[[World, World], Awaitable[Any]]
 
@@ -118,6 +119,20 @@ def test_a_clock_ahead_hides_no_row_of_an_import() -> None:
         return len(await b.ledger.messages.due(run, 9, b.now))
 
     assert same(play) == 1
+
+
+def test_a_clock_ahead_gives_no_quota_back() -> None:
+    """A process whose clock is an hour ahead takes mail of a day ago for older than that; by the right clock it counts
+    against the quota all the same."""
+
+    async def play(a: World, b: World) -> list[int]:
+        begun, granted = a.now, []
+        wanted = Wanted(account="tokyo", lane="ses", limits=Limits(None, 10), count=4)
+        for w, at in ((a, begun), (b, begun + DAY + HOUR // 2), (a, begun + DAY - HOUR // 2)):
+            granted.append((await w.ledger.accounts.slots(wanted, at)).count)
+        return granted
+
+    assert same(play) == [4, 4, 2]
 
 
 def test_what_another_process_did_is_seen() -> None:

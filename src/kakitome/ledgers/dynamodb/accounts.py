@@ -23,6 +23,8 @@ from kakitome.ports.accounts import GateState, Parking, Wanted
 R = TypeVar("R")
 
 GATES = Key("G", "gates")
+SPARE_BUCKETS = 8
+"""Two hours more than are counted: a clock that is ahead may come back."""
 
 
 class StoredPace(msgspec.Struct, frozen=True, array_like=True):
@@ -156,7 +158,7 @@ def _packed_account(book: Book, account: str, now: int) -> bytes | None:
     own = book.accounts.get(account)
     if own is None or own == AccountBook():
         return None
-    oldest = now // QUOTA_BUCKET - QUOTA_BUCKETS
+    oldest = now // QUOTA_BUCKET - QUOTA_BUCKETS - SPARE_BUCKETS
     return _pack(
         StoredAccount(
             paced=own.paced,
