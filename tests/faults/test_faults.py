@@ -158,7 +158,9 @@ def test_stopped_worker(tmp_path: Path, step: str) -> None:
 @pytest.mark.parametrize("lane", ["ses-smtp", "sendgrid"])
 def test_lost_replies(tmp_path: Path, lane: str) -> None:
     """A tenth of the replies is lost after acceptance: each is in doubt, and its event proves it."""
-    report = play(tmp_path, lane=lane, kills=5, faults=["lose_reply@share=0.1"], longest_ms=400, seed=11)
+    report = play(
+        tmp_path, lane=lane, kills=5, faults=["lose_reply@share=0.1"], first_mail=True, longest_ms=400, seed=11
+    )
     assert_nothing_lost(report)
     assert report["doubts"] > 0
     assert report["doubled"] == []
@@ -174,7 +176,10 @@ def test_hold_sends_nothing_twice(tmp_path: Path) -> None:
 
 def test_resend_doubles_only_doubts(tmp_path: Path) -> None:
     """Under `resend` better twice than never: every double has its recorded doubt."""
-    report = play(tmp_path, kills=10, events="none", faults=["lose_reply@share=0.2"], in_doubt="resend", seed=15)
+    lossy = ["lose_reply@share=0.2"]
+    report = play(
+        tmp_path, kills=10, events="none", faults=lossy, in_doubt="resend", first_mail=True, longest_ms=300, seed=15
+    )
     assert_nothing_lost(report)
     assert report["doubled"] != []
 
