@@ -175,16 +175,11 @@ async def _stories(views: Sequence[MessageView], ledger: Ledger) -> list[Message
 def _timeline(
     view: MessageView, attempts: Sequence[AttemptView], events: Sequence[Event], entries: Sequence[Entry]
 ) -> list[Moment]:
-    moments: list[Moment] = [Acceptance(at=_time(_accepted_at(view)))]
+    moments: list[Moment] = [Acceptance(at=_time(view.accepted))]
     moments += map(_attempt, attempts)
     moments += (_decision(entry) for entry in entries if entry.kind in _DECIDED)
     moments += (_happening(event, _within_its_second(event, attempts)) for event in events)
     return sorted(moments, key=lambda moment: moment.at)  # stable: at the same time, in the order above
-
-
-def _accepted_at(view: MessageView) -> int:
-    """Ids lead with the millisecond in which the ledger gave them (`next_ids`)."""
-    return view.id >> 20
 
 
 # What an attempt shows itself needs no second line. Withdrawals end a claim, too, but their reason is elsewhere.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -11,16 +12,17 @@ import pytest
 from dynamo_rig import fresh
 from kakitome.core.errors import SearchNeedsKey
 from kakitome.core.event import EventKind
-from kakitome.core.ids import MessageId
+from kakitome.core.ids import MessageId, message_text
 from kakitome.core.lifecycle import Cause, State
 from kakitome.ledgers.dynamodb import counters, keys
-from kakitome.ledgers.dynamodb.codec import unpack_message
+from kakitome.ledgers.dynamodb.codec import HISTORY, unpack_message
 from kakitome.ledgers.dynamodb.feed import Feed
 from kakitome.ledgers.dynamodb.items import bytes_of, message_item
 from kakitome.ledgers.dynamodb.ledger import DynamoLedger
 from kakitome.ledgers.dynamodb.reads_walk import AT_ONCE, singles
 from kakitome.ports.reads import Search
-from kakitome.testing.ledger_world import DAY, World, hashed
+from kakitome.status import status
+from kakitome.testing.ledger_world import DAY, MINUTE, World, hashed
 
 Play = Callable[[DynamoLedger, World], Awaitable[None]]
 
@@ -46,6 +48,26 @@ def test_an_address_is_found_in_every_campaign_and_stream() -> None:
         found = await ledger.reads.search(Search(hash=hashed("a@example.jp")))
         assert [view.run_name for view in found] == ["stream:booking", "one", "two"]
         assert len(await ledger.reads.search(Search(hash=hashed("a@example.jp"), n=2))) == 2
+
+    on_a_table(play)
+
+
+def test_when_a_row_came_is_known_whatever_happened_since() -> None:
+    """Its id says nothing of it; a message keeps some entries at hand, and always its first one."""
+
+    async def play(ledger: DynamoLedger, w: World) -> None:
+        [id] = await ledger.messages.due(await w.campaign("a@example.jp"), 1, w.now)
+        came = w.now
+        for _ in range(HISTORY // 2 + 1):
+            w.now += MINUTE
+            [claimed] = await w.claim(id)
+            await w.settle(claimed, Cause.DEFERRED, due=w.now)
+        [view] = await ledger.reads.messages([id])
+        assert view.accepted == came
+        [shelved] = (await ledger.reads._desk.shelves([id])).values()
+        assert len(shelved.history) == HISTORY + 1
+        moment = (await status(message_text(id), ledger)).messages[0].timeline[0]
+        assert moment.at == datetime.fromtimestamp(came / 1000, UTC)
 
     on_a_table(play)
 

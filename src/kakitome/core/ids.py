@@ -15,6 +15,9 @@ SubmissionId = NewType("SubmissionId", int)
 RunId = NewType("RunId", int)
 Fence = NewType("Fence", int)
 
+TIME_BITS = 20
+"""Where the ledger gives ids in a row they lead with the millisecond since 1970, before so many bits of their own."""
+
 _DIGITS = "0123456789abcdefghjkmnpqrstvwxyz"
 _VALUES = {d: n for n, d in enumerate(_DIGITS)}
 _MOST = (1 << 63) - 1
@@ -42,6 +45,16 @@ def from_text(prefix: str, text: str) -> int:
             if number <= _MOST:
                 return number
     raise NotFound(f"{text!r} is not an id of the form {prefix}_….", "Copy it whole, as the answer to sending gave it.")
+
+
+def first_of(now: int) -> int:
+    """The first id of this millisecond."""
+    return now << TIME_BITS
+
+
+def given_at(id: int) -> int:
+    """The millisecond in which an id was given that leads with it. On DynamoDB those of rows do not."""
+    return id >> TIME_BITS
 
 
 def message_text(message: int) -> str:

@@ -93,9 +93,11 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class MessageView(msgspec.Struct, frozen=True, kw_only=True):
-    """A message as reads show it. `address` is None once retention or erasure took it."""
+    """A message as reads show it. `address` is None once retention or erasure took it; `accepted`: when the ledger took
+    it in, in milliseconds."""
 
     id: MessageId
+    accepted: int
     run: RunId
     run_name: str
     stream: str

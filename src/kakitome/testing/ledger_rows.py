@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from kakitome.core.ids import Fence, RunId
+from kakitome.core.ids import Fence, MessageId, RunId
 from kakitome.core.lifecycle import Cause, State
 from kakitome.ports.rows import Claiming, Taken
 from kakitome.ports.runs import ImportRow
@@ -57,6 +57,22 @@ class Rows(Clauses):
         assert await w.rows(run) == {"read": 2, "sending": 2}
         await w.settle(b, Cause.PROVIDER_ACCEPTED, "p-1")
         assert await w.rows(run) == {"read": 2, "sending": 1, "sent": 1}
+
+    @clause
+    async def test_when_it_was_taken_in(self, w: World) -> None:
+        """A view says so, whichever way the mail came and whatever happened to it since."""
+        came = dict[MessageId, int]()
+        [single] = await w.admit(C)
+        came[single] = w.now
+        w.now += MINUTE
+        [imported] = await w.ledger.messages.due(await w.campaign(A, name="imported"), 1, w.now)
+        came[imported] = w.now
+        w.now += MINUTE
+        [claimed] = (await take(w, await expected(w, 1), row(0, B))).claims
+        came[claimed.id] = w.now
+        w.now += MINUTE
+        await w.settle(claimed, Cause.PROVIDER_ACCEPTED, "p-1")
+        assert {id: (await w.view(id)).accepted for id in came} == came
 
     @clause
     async def test_the_journal_names_who_has_them(self, w: World) -> None:

@@ -16,7 +16,7 @@ from kakitome.core.errors import LedgerUnavailable
 from kakitome.core.ids import MessageId
 from kakitome.core.suppression import KINDS, Told
 from kakitome.ledgers.dynamodb import keys
-from kakitome.ledgers.dynamodb.codec import StoredEvent, event_book, stored_event
+from kakitome.ledgers.dynamodb.codec_events import StoredEvent, event_book, stored_event
 from kakitome.ledgers.dynamodb.desk import TRIES, Desk, at_once
 from kakitome.ledgers.dynamodb.items import Image, body_item, image_of
 from kakitome.ledgers.dynamodb.marshal import Item, Key

@@ -12,7 +12,8 @@ from kakitome.core.event import EventKind
 from kakitome.core.ids import MessageId
 from kakitome.core.message import Entry
 from kakitome.ledgers.dynamodb import keys
-from kakitome.ledgers.dynamodb.codec import Shelved, StoredEvent, event_book, stored_event
+from kakitome.ledgers.dynamodb.codec import Shelved
+from kakitome.ledgers.dynamodb.codec_events import StoredEvent, event_book, stored_event
 from kakitome.ledgers.dynamodb.desk import Desk
 from kakitome.ledgers.dynamodb.items import body_item, bytes_of
 from kakitome.ledgers.dynamodb.marshal import Item, Key

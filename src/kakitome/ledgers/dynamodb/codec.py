@@ -10,18 +10,17 @@ from typing import Any
 
 import msgspec
 
-from kakitome.core.engagement import touch_of
-from kakitome.core.event import BounceClass, Event, EventKind, Permanence
 from kakitome.core.guard import Verdict
 from kakitome.core.ids import Fence, MessageId, RunId, SubmissionId
 from kakitome.core.lifecycle import Cause, State
 from kakitome.core.message import Run
+from kakitome.ledgers.dynamodb.codec_events import StoredEvent, event_book, stored_event
 from kakitome.ledgers.dynamodb.own import Own
 from kakitome.ledgers.dynamodb.squeeze import loosened, squeezed
 from kakitome.ledgers.memory.book import Attempt, EventBook, GuardBook, ImportBook, Message, RunBook
 
 HISTORY = 40
-"""Journal entries that a message keeps at hand; the journal has all of them."""
+"""Journal entries that a message, or a run, keeps at hand besides its first one; the journal has all of them."""
 
 
 class StoredEntry(msgspec.Struct, frozen=True, array_like=True, omit_defaults=True):
@@ -41,30 +40,6 @@ class StoredAttempt(msgspec.Struct, frozen=True, array_like=True, omit_defaults=
     proved: int | None = None
     provider_id: str | None = None
     outcome: bytes = b"null"
-
-
-class StoredEvent(msgspec.Struct, frozen=True, array_like=True, omit_defaults=True):
-    """`raw`: which batch of events has it as it came, and where in it. `machine`: of an open or click, what its own
-    JSON says of a machine (see `core.engagement.Touch.reason`); None where it is no touch."""
-
-    key: str
-    kind: EventKind
-    at: int
-    received: int
-    fence: int | None
-    hash: int | None
-    provider: str
-    provider_message_id: str = ""
-    recipient: str | None = None
-    raw: tuple[str, int] | None = None
-    permanence: Permanence | None = None
-    bounce_class: BounceClass | None = None
-    complaint: str | None = None
-    diagnostic: str = ""
-    link: str | None = None
-    message: str | None = None
-    attempt: str | None = None
-    machine: str | None = None
 
 
 class StoredMessage(msgspec.Struct, frozen=True, array_like=True, omit_defaults=True):
@@ -175,7 +150,7 @@ def pack_message(there: Shelved) -> bytes:
         copies_possible=m.copies_possible,
         tries=tuple(_stored_attempt(a) for a in m.tries.values()),
         events=tuple(stored_event(e, there.raws.get(e.event.key)) for e in there.events),
-        history=tuple(there.history[-HISTORY:]),
+        history=_kept(there.history),
     )
     return squeezed(_pack(stored))
 
@@ -213,59 +188,16 @@ def unpack_message(body: bytes) -> Shelved:
     return Shelved(message, events, raws, list(s.history))
 
 
+def _kept(history: list[StoredEntry]) -> tuple[StoredEntry, ...]:
+    return (*history[:1], *history[1:][-HISTORY:])
+
+
 def _stored_attempt(a: Attempt) -> StoredAttempt:
     return StoredAttempt(a.fence, a.worker, a.lane, a.begun, a.settled, a.cause, a.proved, a.provider_id, a.outcome)
 
 
 def _attempt(a: StoredAttempt) -> Attempt:
     return Attempt(Fence(a.fence), a.worker, a.lane, a.begun, a.settled, a.cause, a.proved, a.provider_id, a.outcome)
-
-
-def stored_event(kept: EventBook, raw: tuple[str, int] | None) -> StoredEvent:
-    e = kept.event
-    return StoredEvent(
-        key=e.key,
-        kind=e.kind,
-        at=e.at,
-        received=kept.received,
-        fence=kept.fence,
-        hash=kept.hash,
-        provider=e.provider,
-        provider_message_id=e.provider_message_id,
-        recipient=e.recipient,
-        raw=raw,
-        permanence=e.permanence,
-        bounce_class=e.bounce_class,
-        complaint=e.complaint,
-        diagnostic=e.diagnostic,
-        link=e.link,
-        message=e.message,
-        attempt=e.attempt,
-        machine=kept.touch.reason if kept.touch else None,
-    )
-
-
-def event_book(s: StoredEvent, message: MessageId | None) -> EventBook:
-    """Without the provider's JSON, which lies elsewhere."""
-    event = Event(
-        key=s.key,
-        kind=s.kind,
-        at=s.at,
-        provider=s.provider,
-        provider_message_id=s.provider_message_id,
-        recipient=s.recipient,
-        message=s.message,
-        attempt=s.attempt,
-        permanence=s.permanence,
-        bounce_class=s.bounce_class,
-        complaint=s.complaint,
-        diagnostic=s.diagnostic,
-        link=s.link,
-    )
-    fence = None if s.fence is None else Fence(s.fence)
-    touch = touch_of(event) if s.machine is not None else None
-    touch = msgspec.structs.replace(touch, reason=s.machine) if touch else None
-    return EventBook(event, s.hash, s.received, message if fence is not None else None, fence, touch, looked=True)
 
 
 def pack_run(case: Case) -> bytes:
@@ -282,7 +214,7 @@ def pack_run(case: Case) -> bytes:
         since=book.guard.since,
         sent_before=book.guard.sent_before,
         verdict=book.guard.verdict,
-        history=tuple(case.history[-HISTORY:]),
+        history=_kept(case.history),
         told=case.told,
         paces=case.paces,
         own=case.own,

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import Final
 
 from kakitome.core.errors import Pruned, SearchNeedsKey
-from kakitome.core.ids import MessageId, RunId, SubmissionId
+from kakitome.core.ids import MessageId, RunId, SubmissionId, given_at
 from kakitome.core.lifecycle import State
 from kakitome.core.message import AttemptView, MessageView
 from kakitome.ledgers.dynamodb import counters, keys
@@ -61,7 +61,7 @@ class DynamoReads:
         cases = await self._desk.cases.of({there.message.run for there in found})
         references = await self._references(found)
         return [
-            message_view(m, cases[m.run].book.run, heard(there.events), references.get(m.submission))
+            message_view(m, cases[m.run].book.run, _accepted(there), heard(there.events), references.get(m.submission))
             for there, m in ((there, there.message) for there in found)
         ]
 
@@ -194,6 +194,11 @@ class DynamoReads:
 
     async def hash_key(self) -> bytes:
         return self._desk.hash_key
+
+
+def _accepted(there: Shelved) -> int:
+    """A row's id is made of its address, so that its first entry says when it came."""
+    return there.history[0].at if keys.is_row(there.message.id) else given_at(there.message.id)
 
 
 def _pruned(campaign: str, at: int) -> Pruned:

@@ -15,7 +15,7 @@ import msgspec
 from kakitome.core.ids import MessageId
 from kakitome.core.message import Entry
 from kakitome.ledgers.dynamodb import keys
-from kakitome.ledgers.dynamodb.codec import StoredEvent, event_book, stored_event
+from kakitome.ledgers.dynamodb.codec_events import StoredEvent, event_book, stored_event
 from kakitome.ledgers.dynamodb.desk import Desk
 from kakitome.ledgers.dynamodb.items import body_item, bytes_of
 from kakitome.ledgers.dynamodb.marshal import Item, Key

@@ -14,7 +14,7 @@ from kakitome.core.engagement import Touch, touch_of
 from kakitome.core.errors import NotFound
 from kakitome.core.event import Event
 from kakitome.core.guard import Verdict
-from kakitome.core.ids import Fence, MessageId, RunId, SubmissionId
+from kakitome.core.ids import Fence, MessageId, RunId, SubmissionId, first_of
 from kakitome.core.lifecycle import Cause, Need, State, move
 from kakitome.core.message import Entry, Run
 from kakitome.core.pacing import Paced
@@ -219,7 +219,7 @@ class Book:
 
     def next_ids(self, n: int, now: int) -> int:
         """The first of `n` new ids in a row. They lead with the time and only rise."""
-        first = max(self.last_id + 1, now << 20)
+        first = max(self.last_id + 1, first_of(now))
         self.last_id = first + n - 1
         return first
 

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 
 from kakitome.core.delivery import NOTHING, Delivery, encode, word, words
-from kakitome.core.ids import MessageId, RunId, SubmissionId
+from kakitome.core.ids import MessageId, RunId, SubmissionId, given_at
 from kakitome.core.lifecycle import Cause, State
 from kakitome.core.message import AttemptView, MessageView, Run
 from kakitome.ledgers.memory.book import Book, ImportBook, Message, heard
@@ -21,7 +21,8 @@ class MemoryReads:
         return heard(self._book.about(id))
 
     def _view(self, m: Message) -> MessageView:
-        return message_view(m, self._book.runs[m.run].run, self._delivery(m.id), self._reference(m))
+        run, delivery = self._book.runs[m.run].run, self._delivery(m.id)
+        return message_view(m, run, given_at(m.id), delivery, self._reference(m))
 
     def _reference(self, m: Message) -> str | None:
         return None if m.submission is None else self._book.submissions[m.submission].reference
@@ -89,9 +90,10 @@ def _is_incoming(m: Message) -> bool:
 # ── One message ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def message_view(m: Message, run: Run, delivery: Delivery, reference: str | None) -> MessageView:
+def message_view(m: Message, run: Run, accepted: int, delivery: Delivery, reference: str | None) -> MessageView:
     return MessageView(
         id=m.id,
+        accepted=accepted,
         run=m.run,
         run_name=run.name,
         stream=run.stream,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from kakitome.core.ids import MessageId, RunId
+from kakitome.core.ids import MessageId, RunId, first_of
 from kakitome.core.lifecycle import Cause, Need, State, move, origins
 from kakitome.ledgers.sqlite.connection import Db, as_json, one
 
@@ -41,7 +41,7 @@ def next_ids(db: Db, n: int, now: int) -> int:
     """The first of `n` new ids in a row. Ids lead with the time, so a restored backup never gives one out again that
     events of lost days could name."""
     last = one(db, "select value from meta where key = 'last_id'") or 0
-    first = max(last + 1, now << 20)
+    first = max(last + 1, first_of(now))
     db.execute(
         "insert into meta values ('last_id', ?) on conflict (key) do update set value = excluded.value",
         (first + n - 1,),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from kakitome.core.ids import MessageId, RunId, SubmissionId
+from kakitome.core.ids import MessageId, RunId, SubmissionId, given_at
 from kakitome.core.lifecycle import Cause, State
 from kakitome.core.message import AttemptView, MessageView
 from kakitome.ledgers.sqlite.connection import Db, as_json
@@ -23,6 +23,7 @@ def _views(rows: Any) -> list[MessageView]:
     return [
         MessageView(
             id=r[0],
+            accepted=given_at(r[0]),
             run=r[1],
             run_name=r[2],
             stream=r[3],
