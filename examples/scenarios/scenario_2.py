@@ -7,29 +7,29 @@ start. KAKITOME_ROWS is how many rows the list has.
 
 from __future__ import annotations
 
-import os
+import json
 import shutil
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from emulated_aws import REGION, ROOT, Aws, deploy, emulator, missing
-from mailing_2 import CONFIGURATION, EARLIER, FOLDER, SET, Mailing, list_of
+from emulated_aws import REGION, Aws, borrowed, deploy, emulator, missing
+from killed_2 import Killed
+from mailing_2 import CONFIGURATION, EARLIER, FOLDER, SET, Mailing
+from stack_2 import ROWS, Stack
 from started import ends_whole
 
 from kakitome_simulator.remote import Remote
-from stage import Stage, check, free_ports, say, wait_until
+from stage import Stage, check, free_ports, say
 
-ROWS = int(os.environ.get("KAKITOME_ROWS", "10000"))
 FILE, MAIL = "lists/2026-11.csv", "2026-11-issue"
-BODY = '<p>{{ name }}さん、こんにちは。</p><p><a href="https://example.com/winter">冬の宿</a></p>'
-SECONDS = 60 + ROWS  # until the play gives up: a second for each row
+CHILDREN = 2  # at once
+LEASE = {"TIMEOUT": "10s", "MARGIN": "5s"}  # twenty seconds, and a minute beyond them, in life
 OPENED, CLICKED = 10, 4  # times the people of a list of 200
 
 
@@ -44,19 +44,22 @@ def main() -> None:
         say("An empty AWS (the emulator) and SES (the simulator) start here. Nothing leaves this machine.")
         empty = stack.enter_context(emulator(FOLDER, enforced=True))
         stage = Stage(FOLDER, empty.environment)
-        words = ("--http", f"127.0.0.1:{ses}", "--events-url", f"sns:@{empty.url}")
-        words += ("--rate", "500", "--quota", "50000")
+        words = ["--http", f"127.0.0.1:{ses}", "--events-url", f"sns:@{empty.url}"]
+        words += ["--rate", "500", "--quota", "50000"]
         stack.enter_context(stage.simulator("accepted", *words))
         say("1  The stack: bucket, tables, functions, state machine, configuration set, topics, queues.")
-        settings = f'{{"KAKITOME_LANES__SES__ENDPOINT": "http://127.0.0.1:{ses}"}}'
+        lane = {"ENDPOINT": f"http://127.0.0.1:{ses}"} | LEASE
+        settings = json.dumps({f"KAKITOME_LANES__SES__{name}": value for name, value in lane.items()})
         # A child is a process here, and the emulator does not know of the concurrency that a plan says.
-        own = {"code": str(ROOT / "src"), "concurrency": "4", "given__identities": "example.com", "settings": settings}
-        aws = deploy(FOLDER, empty, sender="News <news@example.com>", **own)
+        own = {"concurrency": str(CHILDREN), "given__identities": "example.com", "settings": settings}
+        aws = deploy(FOLDER, empty, code=str(borrowed(FOLDER)), sender="News <news@example.com>", **own)
         print("$ cdk bootstrap\n$ cdk deploy -c sender='News <news@example.com>'", file=sys.stderr)
         stage.configure(CONFIGURATION.format(table=aws.outputs["LedgerTable"], region=REGION, url=aws.url))
-        play = Play(stage, aws, Remote(f"127.0.0.1:{ses}"), Mailing(ROWS))
+        provider = Remote(f"127.0.0.1:{ses}")
+        play, killed = Play(stage, aws, provider, Mailing(ROWS)), Killed(stage, aws, provider)
         play.configuration_set(f"http://127.0.0.1:{ses}")
         play.earlier()
+        killed.kill()
         play.put()
         play.fails_visibly()
         play.run()
@@ -64,12 +67,14 @@ def main() -> None:
         play.again()
         play.next_issue()
         play.rates()
+        killed.doubt()
     say("Everything of it is in ./demo/scenario-2/. That was scenario 2.")
 
 
-class Play:
+class Play(Stack):
     def __init__(self, stage: Stage, aws: Aws, provider: Remote, mailing: Mailing) -> None:
-        self.stage, self.aws, self.provider, self.mailing = stage, aws, provider, mailing
+        super().__init__(stage, aws, provider)
+        self.mailing = mailing
 
     # ── Before ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -94,13 +99,12 @@ class Play:
 
     def earlier(self) -> None:
         say("2  An earlier mailing, to two people. One of them bounces.")
-        self.write("earlier", "lists/earlier.csv", [EARLIER, "reader-00000@example.jp"])
-        self.ended({"file_name": "lists/earlier.csv", "mail_id": "earlier"})
+        self.ended(self.write("earlier", "lists/earlier.csv", [EARLIER, "reader-00000@example.jp"]))
         self.wait(lambda: self.suppressed() == {EARLIER}, "The bounce did not come")
         check(True, "Its bounce came by topic, queue and function, and the address is suppressed.")
 
     def put(self) -> None:
-        say(f"3  A list of {ROWS:,} rows into the bucket, a mail into the table, as by hand in the console.")
+        say(f"4  A list of {ROWS:,} rows into the bucket, a mail into the table, as by hand in the console.")
         self.upload(FILE, self.mailing.csv())
         self.item(MAIL, "{{ name }}さんへ、11月号")
         print(f'   {{"file_name": "{FILE}", "mail_id": "{MAIL}"}}', file=sys.stderr)
@@ -116,7 +120,7 @@ class Play:
     # ── The mailing ─────────────────────────────────────────────────────────────────────────────────────────────────
 
     def run(self) -> None:
-        say("4  The state machine runs: plan, a child for each row, finish.")
+        say("5  The state machine runs: plan, a child for each row, finish.")
         began = time.monotonic()
         told = self.ended({"file_name": FILE, "mail_id": MAIL})
         took = time.monotonic() - began
@@ -130,33 +134,32 @@ class Play:
         began = time.monotonic()
         bounced = set(self.mailing.bouncing)
         due = {"delivered": len(self.mailing.good), "bounced": len(bounced)}
-        self.wait(lambda: self.became() == due, f"Not all events came: {self.became()}, not {due}")
+        self.wait(lambda: self.became() == due, "Not all events came")
         print(f"   The last one {time.monotonic() - began:.0f} seconds later.", file=sys.stderr)
-        rows = {word: n for word, n in self.report()["rows"].items() if n}
+        rows = self.rows(MAIL)
         self.stage.run("campaign", "status", MAIL)
         check(rows == self.mailing.account, "The account is the file's: each row is in it once.")
         check(rows["sent"] == self.got().total(), "What it calls sent, SES has accepted.")
         check(self.suppressed() == {EARLIER, *bounced}, f"All {len(bounced):,} that bounced are suppressed.")
 
     def again(self) -> None:
-        say("5  The same input again.")
+        say("6  The same input again.")
         before = len(self.arrived())
         self.ended({"file_name": FILE, "mail_id": MAIL})
         check(len(self.arrived()) == before, "It succeeds, and sends nothing new.")
 
     def next_issue(self) -> None:
-        say("6  The next issue, to ten readers and to five whose mail bounced.")
+        say("7  The next issue, to ten readers and to five whose mail bounced.")
         people = [*self.mailing.good[:10], *self.mailing.bouncing[:5]]
-        self.write("2026-12-issue", "lists/2026-12.csv", people)
         before = len(self.arrived())
-        self.ended({"file_name": "lists/2026-12.csv", "mail_id": "2026-12-issue"})
+        self.ended(self.write("2026-12-issue", "lists/2026-12.csv", people))
         self.wait(lambda: len(self.arrived()) >= before + 10, "Not all ten got it")
         check(
             Counter(self.arrived()[before:]) == Counter(people[:10]), "The ten get it, once; the five are passed over."
         )
 
     def rates(self) -> None:
-        say("7  Some open it, some click.")
+        say("8  Some open it, some click.")
         opened = self.mailing.good[: OPENED * max(1, ROWS // 200)]
         clicked = opened[: CLICKED * max(1, ROWS // 200)]
         mails = {line["recipient"].lower(): line["provider_message_id"] for line in self.mails()}
@@ -166,38 +169,13 @@ class Play:
             self.provider.play("click", message_id=mails[one], link="https://example.com/winter")
         self.wait(lambda: self.engaged() == (len(opened), len(clicked)), "Opens and clicks did not come")
         self.stage.run("campaign", "report", MAIL)
-        rates = self.report()["rates"]
+        rates = self.report(MAIL)["rates"]
         due = round(100 * len(opened) / len(self.mailing.good), 3)
         check(
             rates["opened"]["percent"] == due, f"{due} % of the delivered were opened; clicks by link, bounces beside."
         )
 
-    def wait(self, holds: Callable[[], bool], otherwise: str) -> None:
-        """The ledger is asked by a client that is made anew."""
-        wait_until(holds, SECONDS, otherwise, look=1)
-
     # ── What is asked ───────────────────────────────────────────────────────────────────────────────────────────────
-
-    def write(self, mail: str, file: str, people: list[str]) -> None:
-        self.upload(file, list_of(people))
-        self.item(mail, "お知らせ")
-
-    def upload(self, file: str, text: str) -> None:
-        self.aws.client("s3").put_object(Bucket=self.aws.outputs["BucketName"], Key=file, Body=text.encode())
-
-    def item(self, mail: str, subject: str) -> None:
-        """The plain API's: what the console writes."""
-        item = {"mail_id": {"S": mail}, "subject": {"S": subject}, "body": {"S": BODY}}
-        self.aws.client("dynamodb").put_item(TableName=self.aws.outputs["MailsTable"], Item=item)
-
-    def ended(self, given: dict[str, str], how: str = "SUCCEEDED") -> dict[str, Any]:
-        told = self.aws.ended(self.aws.start(given), SECONDS)
-        if told["status"] != how:
-            raise SystemExit(f"The execution with {given} has {told['status']}: {told.get('cause')}")
-        return told
-
-    def arrived(self) -> list[str]:
-        return [line["recipient"] for line in self.stage.accepted("accepted")]
 
     def got(self) -> Counter[str]:
         """Who has the mail, by SES's record; of an address that is there in two spellings, the first one counts."""
@@ -206,15 +184,12 @@ class Play:
     def mails(self) -> list[dict[str, Any]]:
         return [line for line in self.stage.accepted("accepted") if line["subject"].endswith("11月号")]
 
-    def report(self) -> Any:
-        return self.stage.ask("campaign", "report", MAIL)
-
     def became(self) -> dict[str, int]:
-        rates = self.report()["rates"]
+        rates = self.report(MAIL)["rates"]
         return {word: rates[word]["count"] for word in ("delivered", "bounced")}
 
     def engaged(self) -> tuple[int, int]:
-        rates = self.report()["rates"]
+        rates = self.report(MAIL)["rates"]
         return rates["opened"]["count"], rates["clicked"]["count"]
 
     def suppressed(self) -> set[str]:

@@ -20,7 +20,7 @@ from deployed import until  # noqa: E402
 from node import program  # noqa: E402
 from started import ends_with_parent  # noqa: E402
 
-ROWS, CHECKS = 100, 13
+ROWS, CHECKS = 100, 19
 PATIENCE = 280  # seconds
 
 
@@ -37,8 +37,8 @@ def started(folder: Path, **words: str) -> subprocess.Popen[str]:
 
 
 def test_a_mailing_by_step_functions(tmp_path: Path) -> None:
-    """It ends 0, every claim checked; SES's own record has each address once for the issue, and nobody who bounced
-    earlier."""
+    """It ends 0, every claim checked; SES's own record has each address once for the issue, nobody who bounced earlier,
+    and once those whose children were killed."""
     program("cdk")
     with started(tmp_path, KAKITOME_ROWS=str(ROWS)) as play:
         told, said = play.communicate(timeout=PATIENCE)
@@ -47,6 +47,8 @@ def test_a_mailing_by_step_functions(tmp_path: Path) -> None:
     assert "opened" in told and "of the delivered" in told
     lines = (tmp_path / "demo" / "scenario-2" / "accepted.jsonl").read_text("utf-8").splitlines()
     accepted = [json.loads(line) for line in lines]
+    held = Counter(one["recipient"] for one in accepted if one["recipient"].startswith(("held-", "beside-")))
+    assert sorted(held.values()) == [1] * 5
     issue = Counter(one["recipient"].lower() for one in accepted if one["subject"].endswith("11月号"))
     assert set(issue.values()) == {1} and len(issue) == ROWS - 3
     assert "bounce+earlier@simulator.amazonses.com" not in issue
