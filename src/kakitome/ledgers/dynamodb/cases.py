@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from typing import TypeVar
 
 from kakitome.core.errors import LedgerUnavailable, NotFound, StateError
@@ -49,6 +49,15 @@ class Cases:
 
     async def change(self, run: RunId, rule: Callable[[Book, Case], R]) -> R:
         """Apply the rule to a book with this run and its imports. Raises `NotFound`, and what the rule raises."""
+
+        async def looked(book: Book, case: Case) -> R:
+            return rule(book, case)
+
+        return await self.change_looking(run, looked)
+
+    async def change_looking(self, run: RunId, rule: Callable[[Book, Case], Awaitable[R]], *, anew: bool = False) -> R:
+        """The same with a rule that looks at other things: where the run was changed meanwhile, it looks again. With
+        `anew` the run is written also where nothing of it is different, for those who look."""
         for _ in range(TRIES):
             item = await self._table.get(keys.run(run))
             if item is None:
@@ -56,8 +65,8 @@ class Cases:
             image = image_of(item)
             case = unpack_run(image.body)
             book = self.laid_out(case)
-            said = rule(book, case)
-            if await self._put_back(case, book, image):
+            said = await rule(book, case)
+            if await self._put_back(case, book, image, anew):
                 return said
         raise LedgerUnavailable("Too many others change the same run at the same time.", "Ask again.")
 
@@ -76,23 +85,23 @@ class Cases:
         book.imports = {(run, source.digest): source for source in case.imports}
         return book
 
-    async def _put_back(self, case: Case, book: Book, image: Image) -> bool:
+    async def _put_back(self, case: Case, book: Book, image: Image, anew: bool) -> bool:
         case.imports = list(book.imports.values())
-        if pack_run(case) == image.body and not book.journal:
+        if pack_run(case) == image.body and not book.journal and not anew:
             return True
         return await self._table.put(case_item(case, book.journal), image.revision, self._token()) is None
 
-    async def revive(self, told: Entry) -> None:
-        """A person's word sets a campaign going again that was done; `told` is its entry."""
+    async def revive(self, run: RunId, told: Entry, *, anew: bool = False) -> None:
+        """A person's word, `told`, sets a campaign going again that is done. With `anew` whoever finds nothing open in
+        it at this moment looks again."""
 
-        def rule(book: Book, case: Case) -> None:
+        async def rule(book: Book, case: Case) -> None:
             refuse_pruned(case)
             if case.book.run.state == "done":
-                book.set_state(case.book.run.id, "running")
-                book.note(told.at, told.kind, told.data, run=told.run)
+                book.set_state(run, "running")
+                book.enter(told.at, "campaign_running", run=run, who=told.data["who"])
 
-        if told.run is not None:
-            await self.change(told.run, rule)
+        await self.change_looking(run, rule, anew=anew)
 
 
 def refuse_pruned(case: Case) -> None:

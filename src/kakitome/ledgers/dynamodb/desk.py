@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 
 from kakitome.core.errors import LedgerUnavailable
 from kakitome.core.ids import MessageId, RunId
+from kakitome.core.lifecycle import OPEN
 from kakitome.core.message import Entry
 from kakitome.core.suppression import TransientLimit
 from kakitome.ledgers.dynamodb import keys
@@ -163,11 +164,14 @@ class Desk:
             cases = await self.cases.of({there.message.run for there in shelves.values()} if runs else ())
             for there in shelves.values():
                 there.raws = {**(raws or {}), **there.raws}  # only those of its own events are written
-            said, writes, revived = await self._apply(shelves, cases, images, rule)
-            # A run goes on before its messages are queued again: else they would wait in one that is done.
-            for told in revived.values():
-                await self.cases.revive(told)
+            said, writes, reopened = await self._apply(shelves, cases, images, rule)
+            # A run goes on before its messages are queued again: else they would wait in one that is done. So it does
+            # behind them, for whoever found nothing open in between.
+            for run, told in reopened.items():
+                await self.cases.revive(run, told)
             failed, lost = await self._put_back(writes, images)
+            for run, told in reopened.items():
+                await self.cases.revive(run, told, anew=True)
             if spare is None and lost:
                 raise next(iter(lost.values()))
             if spare is not None:
@@ -189,21 +193,25 @@ class Desk:
         images: Mapping[MessageId, Image],
         rule: Rule[R],
     ) -> tuple[dict[MessageId, R], dict[MessageId, Item], dict[RunId, Entry]]:
+        """What the rule said, what is to be written, and the campaigns of which something is open again that was not,
+        each with the entry that says so."""
         said: dict[MessageId, R] = {}
         writes: dict[MessageId, Item] = {}
-        revived: dict[RunId, Entry] = {}
+        reopened: dict[RunId, Entry] = {}
         async for id, there in in_breaths(shelves.items()):
-            book = self.book()
+            book, was_open = self.book(), there.message.state in OPEN
             book.messages[id] = there.message
             book.runs = {run: case.book for run, case in cases.items()}
             book.events = {kept.event.key: kept for kept in there.events}
             said[id] = rule(book, id)
             there.events = [kept for kept in book.events.values() if kept.message == id]
-            revived |= {entry.run: entry for entry in book.journal if entry.run and entry.kind == "campaign_running"}
             told = told_of(book.journal, id)
+            run = there.message.run
+            if there.message.state in OPEN and not was_open and run in cases and cases[run].book.run.campaign:
+                reopened[run] = told[-1]
             if told or pack_message(there) != images[id].body:
                 writes[id] = message_item(there, told)
-        return said, writes, revived
+        return said, writes, reopened
 
     async def _put_back(
         self, writes: Mapping[MessageId, Item], images: Mapping[MessageId, Image]

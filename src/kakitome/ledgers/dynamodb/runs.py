@@ -133,21 +133,21 @@ class DynamoRuns:
     async def move(self, run: RunId, to: str, who: str, now: int) -> Run:
         case = await self._desk.cases.get(run)
         known = case.book.run
-        if to == "done" and known.campaign and await self._is_open(case, now):
-            raise StateError(f"The campaign {known.name!r} still has open messages; it is not done.")
         sent = await self._sent(run) if to == "running" else 0
         if to == "running" and is_held(case):
             await StreamGuards(self._desk).resumed(known.stream, now)
 
-        def rule(book: Book, case: Case) -> Run:
+        async def rule(book: Book, case: Case) -> Run:
             refuse_pruned(case)
+            if to == "done" and known.campaign and await self._is_open(case, now):
+                raise StateError(f"The campaign {known.name!r} still has open messages; it is not done.")
             begun = case.book.guard
             moved = at_once(MemoryRuns(book).move(run, to, who, now))
             if case.book.guard is not begun:
                 case.book.guard.sent_before = sent
             return moved
 
-        moved = await self._desk.cases.change(run, rule)
+        moved = await self._desk.cases.change_looking(run, rule)
         if to == "cancelled":
             await withdraw(self._desk, self._open, case, who, now)
         return moved
