@@ -15,6 +15,7 @@ of every function: on which machine it ran, and whether that is certainly gone, 
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
@@ -22,6 +23,7 @@ from math import inf
 
 from kakitome.allowance import Allowances
 from kakitome.along import along
+from kakitome.core.errors import LedgerUnavailable
 from kakitome.core.lane import Lane
 from kakitome.core.message import Run
 from kakitome.deliver import deliver
@@ -31,6 +33,8 @@ from kakitome.ports.runs import ImportRow
 from kakitome.ports.transport import Transport
 from kakitome.ports.workers import Hosts
 from kakitome.supply import Batch, Portion, Supply
+
+log = logging.getLogger("kakitome.errand")
 
 BEAT = 20.0  # seconds; a heartbeat counts as lost after 60, and each is a write
 SETTLING = 4.0  # seconds for a last second of slots, and for the ledger
@@ -160,7 +164,10 @@ async def _look(hands: Hands, ways: Ways) -> None:
 async def _beat(hands: Hands, ways: Ways) -> None:
     while True:
         await hands.clock.sleep(BEAT)
-        await hands.ledger.workers.beat(hands.worker, hands.clock.now())
+        try:
+            await hands.ledger.workers.beat(hands.worker, hands.clock.now())
+        except LedgerUnavailable as error:  # the next one may come; without any the sweeper takes the claims
+            log.warning("%s", error)
         await ways.allowances.refresh()
 
 
