@@ -17,11 +17,11 @@ from botocore.credentials import RefreshableCredentials
 
 from dynamo_rig import REGION, SECRETS, emulated, fresh
 from kakitome.core.errors import LedgerUnavailable
+from kakitome.core.sigv4 import Keys
 from kakitome.hosts.clock import SystemClock
 from kakitome.ledgers.dynamodb.access import LAST_CALL_S, Chain, proxy_to, way
 from kakitome.ledgers.dynamodb.line import Line
 from kakitome.ledgers.dynamodb.meter import Meter
-from kakitome.ledgers.dynamodb.signature import Keys
 
 BEGIN = datetime(2026, 1, 1, tzinfo=UTC)
 PLACES = [

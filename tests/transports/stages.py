@@ -8,12 +8,12 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 
 from kakitome.core.outcome import Outcome
+from kakitome.core.sigv4 import Keys
 from kakitome.hosts.clock import SystemClock
 from kakitome.ports.transport import Parcel
 from kakitome.testing.parcels import ScriptedWire, outcomes
 from kakitome.transports.aws_credentials import AwsCredentials
 from kakitome.transports.ses import SesSettings, SesTransport
-from kakitome.transports.sigv4 import Keys
 from kakitome_simulator.remote import Remote
 
 KEYS = Keys("AKIAIOSFODNN7EXAMPLE", "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY", "FwoGZXIvYXdzEBYaD==")

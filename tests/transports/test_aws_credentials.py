@@ -11,9 +11,9 @@ import pytest
 from botocore.credentials import RefreshableCredentials
 
 from kakitome.core.outcome import Unavailability
+from kakitome.core.sigv4 import Keys
 from kakitome.transports.aws_credentials import AwsCredentials
 from kakitome.transports.opening import Unreached
-from kakitome.transports.sigv4 import Keys
 
 
 @pytest.fixture(autouse=True)

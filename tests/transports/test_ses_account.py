@@ -16,13 +16,13 @@ from stages import FixedKeys, Serve, answer, serving
 from kakitome.core.errors import ConfigurationError
 from kakitome.core.outcome import Unavailability, Unavailable
 from kakitome.core.reply import Reply
+from kakitome.core.sigv4 import Keys
 from kakitome.hosts.clock import SystemClock
 from kakitome.ports.limits import AccountLimits, LimitsUnread
 from kakitome.transports import ses_account
 from kakitome.transports.opening import Unreached
 from kakitome.transports.ses import SesSettings
 from kakitome.transports.ses_account import SesAccount
-from kakitome.transports.sigv4 import Keys
 from kakitome_simulator.pytest_plugin import running
 from kakitome_simulator.remote import Remote
 

@@ -13,8 +13,8 @@ from typing import Any, NamedTuple
 
 from kakitome.core.outcome import Unavailability, Unavailable
 from kakitome.core.reply import Reply
+from kakitome.core.sigv4 import Keys
 from kakitome.transports.opening import Unreached
-from kakitome.transports.sigv4 import Keys
 
 SESSION = "kakitome"
 """What CloudTrail calls us while we have a role."""

@@ -11,13 +11,13 @@ from typing import Final
 
 import msgspec
 
+from kakitome.core.sigv4 import Signer
 from kakitome.ports.clock import Clock
 from kakitome.ports.limits import AccountLimits, LimitsUnread
 from kakitome.transports.aws_credentials import AwsCredentials
 from kakitome.transports.http_line import Answer, Exchange, NoAnswer
 from kakitome.transports.opening import Unreached
-from kakitome.transports.ses_settings import SesSettings
-from kakitome.transports.sigv4 import Signer
+from kakitome.transports.ses_settings import CONTENT_TYPE, SERVICE, SesSettings
 
 PATH: Final = "/v2/email/account"
 PATIENCE: Final = 10.0  # seconds, from the search for keys to the last byte
@@ -31,7 +31,7 @@ class SesAccount:
 
     def __init__(self, account: str, settings: SesSettings, credentials: AwsCredentials, clock: Clock) -> None:
         self._account = account
-        self._region = settings.region
+        self._signer = Signer(settings.region, SERVICE)
         self._endpoint = settings.at
         self._path = self._endpoint.path + PATH
         self._credentials = credentials
@@ -58,13 +58,14 @@ class SesAccount:
 
     async def _ask(self) -> Answer:
         """Raises `Unreached`, `NoAnswer`."""
-        signer = Signer(await self._credentials.keys(), self._region)
+        keys = await self._credentials.keys()
         connection = await self._endpoint.connect()
         try:
             if not connection.usable:
                 raise NoAnswer("connection_lost", "closed as soon as it was open")
-            headers = signer.headers(self._endpoint.host, self._path, b"", self._clock.now(), "GET")
-            return await connection.write(Exchange(self._path, headers, b"", "GET"))
+            fields = {"content-type": CONTENT_TYPE, "host": self._endpoint.host}
+            signed = self._signer.headers(keys, "GET", self._path, fields, b"", self._clock.now())
+            return await connection.write(Exchange(self._path, list(signed.items()), b"", "GET"))
         finally:
             await connection.close()
 

@@ -8,6 +8,7 @@ from typing import Final
 
 from kakitome.core.outcome import Deferred, Outcome, Unavailability, Unavailable, Uncertain
 from kakitome.core.reply import Reply
+from kakitome.core.sigv4 import Keys, Signer
 from kakitome.ports.clock import Clock
 from kakitome.ports.transport import Parcel, Wire
 from kakitome.transports import ses_bulk, ses_raw
@@ -18,8 +19,7 @@ from kakitome.transports.lines import WITHDRAWN
 from kakitome.transports.opening import Unreached
 from kakitome.transports.ses_answer import meaning, told
 from kakitome.transports.ses_groups import Groups, Share
-from kakitome.transports.ses_settings import SesSettings
-from kakitome.transports.sigv4 import Signer
+from kakitome.transports.ses_settings import CONTENT_TYPE, SERVICE, SesSettings
 
 PATIENCE: Final = 0.01  # seconds that the first of a group waits for the turns of the others
 
@@ -31,19 +31,14 @@ class Far:
         self.settings = settings
         self.credentials = credentials
         self.clock = clock
-        self._signer: Signer | None = None
         self.endpoint = settings.at
+        self._signer = Signer(settings.region, SERVICE)
 
-    async def signer(self) -> Signer:
-        """Raises `Unreached` where there are no keys."""
-        keys = await self.credentials.keys()
-        if self._signer is None or self._signer.keys != keys:
-            self._signer = Signer(keys, self.settings.region)
-        return self._signer
-
-    def exchange(self, path: str, body: bytes, signer: Signer) -> Exchange:
+    def exchange(self, path: str, body: bytes, keys: Keys) -> Exchange:
         path = self.endpoint.path + path
-        return Exchange(path, signer.headers(self.endpoint.host, path, body, self.clock.now()), body)
+        fields = {"content-type": CONTENT_TYPE, "host": self.endpoint.host}
+        signed = self._signer.headers(keys, "POST", path, fields, body, self.clock.now())
+        return Exchange(path, list(signed.items()), body)
 
 
 class SesLine(HttpLine):
@@ -59,7 +54,7 @@ class SesLine(HttpLine):
                 return await self._hand_over_group(taken, parcel.groups, wire)
         if not await wire.ready(index):
             return WITHDRAWN
-        said = await self.exchanged(_Raw(index, parcel, wire, self._far, await self._far.signer()))
+        said = await self.exchanged(_Raw(index, parcel, wire, self._far, await self._far.credentials.keys()))
         if not isinstance(said, Heard):
             return said
         return self._learned(meaning(told(said), parcel.recipient, self._far.clock.now()))
@@ -84,7 +79,7 @@ class SesLine(HttpLine):
 
     async def _outcomes(self, going: list[int], groups: Groups, wire: Wire) -> dict[int, Outcome]:
         """What became of those that began: one lost answer puts all of them in doubt. Raises only where none did."""
-        group = _Group(going, groups, wire, self._far, await self._far.signer())
+        group = _Group(going, groups, wire, self._far, await self._far.credentials.keys())
         try:
             said = await self.exchanged(group)
             if isinstance(said, Heard):
@@ -108,18 +103,18 @@ class SesLine(HttpLine):
 class _Raw:
     """See `http_hand_over.Request`: one mail."""
 
-    def __init__(self, index: int, parcel: Parcel, wire: Wire, far: Far, signer: Signer) -> None:
+    def __init__(self, index: int, parcel: Parcel, wire: Wire, far: Far, keys: Keys) -> None:
         self._index = index
         self._wire = wire
         self._far = far
-        self._signer = signer
+        self._keys = keys
         self._body = ses_raw.raw_body(parcel, far.settings.configuration_set)
 
     async def turn(self) -> bool:
         return await self._wire.turn(self._index)
 
     def exchange(self) -> Exchange:
-        return self._far.exchange(ses_raw.PATH, self._body, self._signer)
+        return self._far.exchange(ses_raw.PATH, self._body, self._keys)
 
     def begin(self, made: Exchange) -> Exchange | None:
         return made if self._wire.begin(self._index) else None
@@ -129,13 +124,13 @@ class _Group:
     """See `http_hand_over.Request`: a group of mails. `going` is kept up, and shared with who made this: who is told
     of, or given back, goes no more. `begun` is who went."""
 
-    def __init__(self, going: list[int], groups: Groups, wire: Wire, far: Far, signer: Signer) -> None:
+    def __init__(self, going: list[int], groups: Groups, wire: Wire, far: Far, keys: Keys) -> None:
         self.begun: list[int] = []
         self._going = going
         self._groups = groups
         self._wire = wire
         self._far = far
-        self._signer = signer
+        self._keys = keys
 
     async def turn(self) -> bool:
         await _turns(self._going, self._groups, self._wire)
@@ -154,7 +149,7 @@ class _Group:
 
     def _bulk(self, indices: Sequence[int]) -> Exchange:
         body = ses_bulk.bulk_body(self._groups.entries(indices), self._far.settings.configuration_set)
-        return self._far.exchange(ses_bulk.PATH, body, self._signer)
+        return self._far.exchange(ses_bulk.PATH, body, self._keys)
 
 
 async def _turns(going: list[int], groups: Groups, wire: Wire) -> None:

@@ -9,6 +9,8 @@ import msgspec
 from kakitome.transports.http_endpoint import Endpoint
 
 ENDPOINT: Final = "https://email.{region}.amazonaws.com"
+SERVICE: Final = "ses"  # as what requests are signed
+CONTENT_TYPE: Final = "application/json"
 ANSWER_TIMEOUT: Final = 60.0  # seconds; SES answers within one, and a doubt too many costs more than waiting
 
 

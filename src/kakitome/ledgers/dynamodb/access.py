@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
 
 from kakitome.core.errors import ConfigurationError
-from kakitome.ledgers.dynamodb.signature import Keys
+from kakitome.core.sigv4 import Keys
 
 LAST_CALL_S: Final = 60
 """Keys that end so soon are waited for; before that they are renewed while others go on with the old ones."""

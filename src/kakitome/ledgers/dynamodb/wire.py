@@ -14,8 +14,8 @@ from urllib.parse import urlsplit
 import msgspec
 
 from kakitome.core.errors import ConfigurationError
+from kakitome.core.sigv4 import Signer
 from kakitome.ledgers.dynamodb.access import Told, Way
-from kakitome.ledgers.dynamodb.signature import Signer
 from kakitome.ports.clock import Clock
 
 CONNECTIONS: Final = 128
@@ -24,6 +24,10 @@ CONNECTIONS: Final = 128
 CONNECT_S: Final = 3.0
 IDLE_S: Final = 12.0
 """An older connection may have been forgotten on its way."""
+
+CONTENT_TYPE: Final = "application/x-amz-json-1.0"
+SERVICE: Final = "dynamodb"
+"""What is signed for, by the streams, too."""
 
 TARGETS: Final = {"dynamodb": "DynamoDB_20120810", "dynamodbstreams": "DynamoDBStreams_20120810"}
 
@@ -46,7 +50,9 @@ class Wire:
         there = urlsplit(way.url)
         self._url = URL(way.url, encoded=True)
         self._way = way
-        self._signer = Signer(region, _host(there.scheme, there.netloc), there.path or "/")
+        self._signer = Signer(region, SERVICE)
+        self._path = there.path or "/"
+        self._fields = {"content-type": CONTENT_TYPE, "host": _host(there.scheme, there.netloc)}
         self._target = TARGETS[service]
         self._clock = clock
         self._session = aiohttp.ClientSession(
@@ -63,7 +69,8 @@ class Wire:
         """
         body = msgspec.json.encode(parameters)
         keys = await self._way.credentials.keys()
-        signed = self._signer.headers(keys, f"{self._target}.{_name(operation)}", body, self._clock.now())
+        fields = {**self._fields, "x-amz-target": f"{self._target}.{_name(operation)}"}
+        signed = self._signer.headers(keys, "POST", self._path, fields, body, self._clock.now())
         async with self._session.post(
             self._url, data=body, headers={**_FIELDS, **signed}, allow_redirects=False, proxy=self._way.proxy
         ) as answer:

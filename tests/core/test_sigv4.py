@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from itertools import product
 from unittest import mock
 
 from botocore.auth import SigV4Auth
@@ -11,7 +12,7 @@ from botocore.credentials import Credentials
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kakitome.transports.sigv4 import Keys, Signer
+from kakitome.core.sigv4 import Keys, Signer
 
 _KEY = st.text(st.characters(min_codepoint=33, max_codepoint=126), min_size=1, max_size=40)
 _WORD = st.from_regex(r"[a-z0-9-]{1,20}", fullmatch=True)
@@ -21,10 +22,15 @@ _PATH = st.from_regex(r"(/([A-Za-z0-9_.~-]|%[0-9A-F]{2}){1,12}){1,4}", fullmatch
 _TIMES = st.integers(min_value=0, max_value=4_102_444_800_000)
 
 
+_FIELDS = st.dictionaries(
+    st.sampled_from(["content-type", "x-amz-target", "x-a"]), st.sampled_from(["application/json", "A_1.Put", " a  b"])
+)
+
+
 def _botocore(
-    method: str, keys: Keys, region: str, service: str, url: str, body: bytes, at: datetime
+    method: str, keys: Keys, region: str, service: str, url: str, fields: dict[str, str], body: bytes, at: datetime
 ) -> dict[str, str]:
-    request = AWSRequest(method=method, url=url, data=body, headers={"Content-Type": "application/json"})
+    request = AWSRequest(method=method, url=url, data=body, headers=fields)
     with mock.patch("botocore.auth.get_current_datetime", return_value=at):
         SigV4Auth(Credentials(keys.access, keys.secret, keys.token), service, region).add_auth(request)
     return {name.lower(): value for name, value in request.headers.items()}
@@ -32,23 +38,32 @@ def _botocore(
 
 @given(
     method=st.sampled_from(["GET", "POST"]),
-    keys=st.builds(Keys, _KEY, _KEY, st.none() | _KEY),
+    every=st.lists(st.builds(Keys, _KEY, _KEY, st.none() | _KEY), min_size=1, max_size=2),
     region=_WORD,
     service=_WORD,
     host=st.from_regex(r"[a-z0-9.-]{1,30}(:8[0-9]{3})?", fullmatch=True),
-    path=_PATH,
+    path=st.just("/") | _PATH,
+    fields=_FIELDS,
     body=st.binary(max_size=200),
     moments=st.lists(_TIMES, min_size=1, max_size=3),
 )
 def test_equal_to_botocore(
-    method: str, keys: Keys, region: str, service: str, host: str, path: str, body: bytes, moments: list[int]
+    method: str,
+    every: list[Keys],
+    region: str,
+    service: str,
+    host: str,
+    path: str,
+    fields: dict[str, str],
+    body: bytes,
+    moments: list[int],
 ) -> None:
-    """For every request, and over midnight with the same signer."""
-    signer = Signer(keys, region, service)
-    for now in moments:
-        ours = dict(signer.headers(host, path, body, now, method))
+    """For every request; with the same signer over midnight, and with renewed keys."""
+    signer = Signer(region, service)
+    for now, keys in product(moments, every):
+        ours = signer.headers(keys, method, path, {**fields, "host": host}, body, now)
         at = datetime.fromtimestamp(now // 1000, UTC)
-        theirs = _botocore(method, keys, region, service, f"https://{host}{path}", body, at)
+        theirs = _botocore(method, keys, region, service, f"https://{host}{path}", fields, body, at)
         assert ours.pop("host") == host
         assert ours == theirs
 
