@@ -18,7 +18,7 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from emulated_aws import REGION, Aws, borrowed, deploy, emulator, missing
+from emulated_aws import ACCOUNT, REGION, Aws, borrowed, deploy, emulator, missing
 from killed_2 import Killed
 from mailing_2 import CONFIGURATION, EARLIER, FOLDER, SET, Mailing
 from stack_2 import ROWS, Stack
@@ -29,6 +29,7 @@ from stage import Stage, check, free_ports, say
 
 FILE, MAIL = "lists/2026-11.csv", "2026-11-issue"
 CHILDREN = 2  # at once
+GUARD = {"KAKITOME_STREAMS__BULK__GUARD": "warn"}  # which pauses where 5 % bounce, and that is what this list does
 LEASE = {"TIMEOUT": "10s", "MARGIN": "5s"}  # twenty seconds, and a minute beyond them, in life
 OPENED, CLICKED = 10, 4  # times the people of a list of 200
 
@@ -49,15 +50,16 @@ def main() -> None:
         stack.enter_context(stage.simulator("accepted", *words))
         say("1  The stack: bucket, tables, functions, state machine, configuration set, topics, queues.")
         lane = {"ENDPOINT": f"http://127.0.0.1:{ses}"} | LEASE
-        settings = json.dumps({f"KAKITOME_LANES__SES__{name}": value for name, value in lane.items()})
+        own = {f"KAKITOME_LANES__SES__{name}": value for name, value in lane.items()} | GUARD
         # A child is a process here, and the emulator does not know of the concurrency that a plan says.
-        own = {"concurrency": str(CHILDREN), "given__identities": "example.com", "settings": settings}
-        aws = deploy(FOLDER, empty, code=str(borrowed(FOLDER)), sender="News <news@example.com>", **own)
+        given = {"concurrency": str(CHILDREN), "given__identities": "example.com", "settings": json.dumps(own)}
+        aws = deploy(FOLDER, empty, code=str(borrowed(FOLDER)), sender="News <news@example.com>", **given)
         print("$ cdk bootstrap\n$ cdk deploy -c sender='News <news@example.com>'", file=sys.stderr)
         stage.configure(CONFIGURATION.format(table=aws.outputs["LedgerTable"], region=REGION, url=aws.url))
         provider = Remote(f"127.0.0.1:{ses}")
         play, killed = Play(stage, aws, provider, Mailing(ROWS)), Killed(stage, aws, provider)
         play.configuration_set(f"http://127.0.0.1:{ses}")
+        play.who_may_send()
         play.earlier()
         killed.kill()
         play.put()
@@ -96,6 +98,25 @@ class Play(Stack):
             and kinds["EmailDeliveryDestination"] == {"DELIVERY"}
         )
         check(published, "Three destinations, each with a topic of its own, and one of ours for evidence.")
+
+    def who_may_send(self) -> None:
+        """SES is the simulator, which asks nobody for a role; so IAM itself is asked."""
+        iam, functions = self.aws.client("iam"), self.aws.client("lambda")
+        may = set()
+        for word in ("plan", "child", "worker", "events"):
+            role = functions.get_function_configuration(FunctionName=f"kakitome-{word}")["Role"]
+            for resource in ("identity/example.com", f"configuration-set/{SET}"):
+                told = iam.simulate_principal_policy(
+                    PolicySourceArn=role,
+                    ActionNames=["ses:SendEmail"],
+                    ResourceArns=[f"arn:aws:ses:{REGION}:{ACCOUNT}:{resource}"],
+                )
+                if told["EvaluationResults"][0]["EvalDecision"] == "allowed":
+                    may.add((word, resource.split("/")[0]))
+        due = {(word, what) for word in ("child", "worker") for what in ("identity", "configuration-set")}
+        check(
+            may == due, "Children and workers may send by this identity and set, and who plans or takes events may not."
+        )
 
     def earlier(self) -> None:
         say("2  An earlier mailing, to two people. One of them bounces.")

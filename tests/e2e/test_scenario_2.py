@@ -20,7 +20,7 @@ from deployed import until  # noqa: E402
 from node import program  # noqa: E402
 from started import ends_with_parent  # noqa: E402
 
-ROWS, CHECKS = 100, 19
+ROWS, CHECKS = 100, 20
 PATIENCE = 280  # seconds
 
 
