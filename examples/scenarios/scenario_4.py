@@ -13,6 +13,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
+from clean_list import clean_list, complaints
 from own_ses import (
     FOLDER,
     KEYS,
@@ -58,8 +59,8 @@ def main() -> None:
         play.throttled()
         play.daily_quota()
         play.more_than_the_maximum()
-        play.clean_list()
-        play.complaints()
+        clean_list(play.ses)
+        complaints(play.ses)
         play.way_out()
         play.both_lists()
         play.statistics()
@@ -187,51 +188,7 @@ class Play:
         check((account["sent"], account["remaining"]) == (431, 0), "Remaining: 0.")
         self.ses.limit(quota=50_000)
 
-    # ── A clean list ────────────────────────────────────────────────────────────────────────────────────────────────
-
-    def clean_list(self) -> None:
-        say("5  A bad list: bounces at most 5 %, or SES looks into the account.")
-        bad = [f"bounce+{k:02}@simulator.example" for k in range(1, 41)]
-        people = readers("old", 400)
-        self.ses.start("old-list", write_list("old-list", people), show=False)
-        self.ses.wait_for_all("old-list", 400)
-        say("   400 of its readers have it. Then come 18 bad addresses.")
-        people += bad[:18]  # behind the others: in whatever order they bounce, it is never 5 %
-        self.ses.start("old-list", write_list("old-list", people))
-        self.ses.wait_for_all("old-list", 18)
-        wait_until(lambda: self.warnings() != [], PATIENCE, "The guard did not warn")
-        print(f"  {self.warnings()[0].strip()}", file=sys.stderr)
-        check(len(self.warnings()) == 1, "At 4 % the guard warns, once.")
-        say("   22 more, and 300 readers behind them.")
-        self.ses.limit(rate=5)  # so slow that the list is not out before the play gives up waiting for the guard
-        self.ses.start("old-list", write_list("old-list", [*people, *bad[18:], *readers("older", 300)]))
-        wait_until(lambda: self.ses.level("old-list") == "paused", PATIENCE, "The guard did not pause")
-        self.stage.run("campaign", "status", "old-list")
-        left = self.ses.open("old-list")
-        check(left > 0, "At 5 % it is paused, with a sentence, and the rest is kept back.")
-        say("   A person takes the bad addresses out, and lets it go on.")
-        self.stage.ask("suppression", "add", *bad, "--who", "aya", "--note", "old addresses")
-        self.provider.limit(rate=300)
-        self.stage.run("campaign", "resume", "old-list", "--who", "aya", "--note", "bad addresses are out")
-        rows = self.ses.wait_for_all("old-list")["rows"]
-        sent = rows["sent"] + rows["suppressed"] + rows["already"] + rows["duplicate"]
-        check(sent == rows["read"], "The rest went out; what counts is what was sent from there on.")
-
-    def complaints(self) -> None:
-        say("   Complaints: below 0.1 %.")
-        bad = [f"complaint+{k}@simulator.example" for k in range(1, 11)]  # three do; a throttled one goes to the end
-        people = readers("annoyed", 100)
-        self.ses.start("annoying", write_list("annoying", people), show=False)
-        self.ses.wait_for_all("annoying", 100)
-        self.ses.limit(rate=5)
-        self.ses.start("annoying", write_list("annoying", [*people, *bad, *readers("next", 300)]), show=False)
-        wait_until(lambda: self.ses.level("annoying") == "paused", PATIENCE, "The guard did not pause")
-        verdict = self.ses.told("annoying")["guard"]
-        check(verdict["kind"] == "complaints" and verdict["limit"] == 0.1, "A few complaints pause a list, too.")
-        self.stage.run("campaign", "cancel", "annoying", "--who", "aya")
-        self.ses.wait_for_all("annoying")
-        self.ses.wait_for_events()
-        self.ses.limit(rate=200)
+    # ── The way out, and both lists ───────────────────────────────────────────────────────────────────────────────────
 
     def way_out(self) -> None:
         say("6  Every mail of a list has a way out that works with one click (RFC 8058).")
@@ -285,13 +242,6 @@ class Play:
 
     def refused(self) -> int:
         return sum(self.provider.state()["refused"].values())
-
-    def warnings(self) -> list[str]:
-        return [line for line in self.log() if "old-list:" in line and "the limit is 4 %" in line]
-
-    def log(self) -> list[str]:
-        """What `serve` has said."""
-        return (FOLDER / "serve.log").read_text("utf-8").splitlines()
 
 
 def goodbye() -> None:
