@@ -30,8 +30,8 @@ LISTED: dict[State, str] = dict.fromkeys(OPEN, WAITING) | {
 """States in which a message is in the open index, and in which part of it. A row enters it only when its first attempt
 has not settled it: until then its page knows it."""
 
-GIVEN_BACK = 16
-"""Attempts that never began and are kept all the same."""
+FOR_NOTHING = 16
+"""Attempts that cost their mail nothing and are kept all the same."""
 
 pack = msgspec.msgpack.Encoder().encode
 
@@ -81,7 +81,7 @@ def message_item(there: Shelved, told: Sequence[Entry]) -> Item:
     """The message as it shall lie there, with the entries of this change at the end of its history."""
     m = there.message
     there.history += [entry_of(entry) for entry in told]
-    _forget_what_never_began(m)
+    _forget_what_was_for_nothing(m)
     pk, sk = keys.message(m.id)
     item: Item = {"pk": pk, "sk": sk, "d": pack_message(there), "s": m.state.word, "e": m.expires}
     item["j"] = min(len(told), HISTORY) or None
@@ -91,11 +91,12 @@ def message_item(there: Shelved, told: Sequence[Entry]) -> Item:
     return item
 
 
-def _forget_what_never_began(m: Message) -> None:
-    """A mail that missed its slot again and again must not become too large: of its claims that were given back before
-    the write, the newest remain."""
-    back = [fence for fence, attempt in m.tries.items() if attempt.cause is Cause.RELEASED and fence < m.fence]
-    for fence in back[:-GIVEN_BACK]:
+def _forget_what_was_for_nothing(m: Message) -> None:
+    """A mail that missed its slot again and again, or whose lane has been shut for weeks, must not become too large: of
+    its claims that were given back, or refused for the lane's sake, the newest remain."""
+    causes = (Cause.RELEASED, Cause.UNAVAILABLE)
+    idle = [n for n, one in m.tries.items() if one.cause in causes and one.proved is None and n < m.fence]
+    for fence in idle[:-FOR_NOTHING]:
         del m.tries[fence]
 
 
