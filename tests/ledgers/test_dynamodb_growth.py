@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 
-from dynamo_parts import Parts, play
+from dynamo_parts import Parts, all_items, play
+from dynamo_rig import fresh
 from kakitome.core.lifecycle import Cause, State
+from kakitome.ledgers.dynamodb import keys
 from kakitome.ledgers.dynamodb.items import FOR_NOTHING
+from kakitome.ledgers.dynamodb.ledger import DynamoLedger
+from kakitome.ledgers.dynamodb.workers import SILENT_S
 from kakitome.testing.ledger_world import World
 
 
@@ -28,3 +34,18 @@ def test_a_mail_that_nobody_takes_for_weeks_stays_small(cause: Cause) -> None:
         assert FOR_NOTHING <= len(attempts) - 1 <= FOR_NOTHING + 1
 
     play(story)
+
+
+def test_a_worker_that_says_no_farewell_is_forgotten() -> None:
+    """A week behind its last beat; functions that AWS stops would be there for ever."""
+
+    async def told() -> None:
+        ledger = await DynamoLedger.open(table := fresh())
+        w = World(ledger)
+        await w.begin("w")
+        await ledger.workers.beat("w", w.now + 5_000)
+        [item] = [item for item in all_items(table) if item["pk"] == keys.WORKERS]
+        assert item["x"] == (w.now + 5_000) // 1000 + SILENT_S
+        await ledger.close()
+
+    asyncio.run(told())

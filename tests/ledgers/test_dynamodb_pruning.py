@@ -216,6 +216,7 @@ def test_nothing_is_added_to_what_was_thrown_away() -> None:
         for ask in (
             w.take_in(run, "another", C),
             w.ledger.rows.expect(run, "third", 5, w.now),
+            w.ledger.rows.take(run, "third", [], None, w.now, w.now),
             w.move(run, "running"),
         ):
             with pytest.raises(StateError, match="were thrown away, with the table"):

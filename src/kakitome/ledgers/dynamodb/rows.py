@@ -64,6 +64,7 @@ class DynamoRows:
         self, run: RunId, digest: str, rows: Sequence[ImportRow], claim: Claiming | None, due: int, now: int
     ) -> Taken:
         case = await self._desk.cases.get(run)
+        refuse_pruned(case)
         source = open_import(self._desk.cases.laid_out(case), run, digest)
         await self._desk.cases.paced(case, {row.pace for row in rows})
         if claim is not None and await self._desk.home.is_held(now):

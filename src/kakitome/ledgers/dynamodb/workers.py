@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
+from typing import Final
 
 import msgspec
 
@@ -13,13 +14,17 @@ from kakitome.ledgers.dynamodb import keys
 from kakitome.ledgers.dynamodb.desk import Desk
 from kakitome.ledgers.dynamodb.events import Early
 from kakitome.ledgers.dynamodb.items import body_item, image_of
-from kakitome.ledgers.dynamodb.marshal import Key
+from kakitome.ledgers.dynamodb.marshal import Item, Key
 from kakitome.ledgers.dynamodb.open import Open, live
 from kakitome.ledgers.dynamodb.pages import Pages
 from kakitome.ledgers.memory.book import Book, Message
 from kakitome.ledgers.memory.settling import settle
 from kakitome.ledgers.memory.workers import NO_MARK, ending
 from kakitome.ports.workers import Mark, MarkKind, Reaped, WorkerRecord
+
+SILENT_S: Final = 7 * 24 * 3600
+"""Seconds without a beat after which a worker is forgotten: a function that AWS stopped says no farewell, and its claims
+ended with their leases long ago."""
 
 _pack = msgspec.msgpack.Encoder().encode
 _unpack = msgspec.msgpack.Decoder(WorkerRecord).decode
@@ -38,15 +43,14 @@ class DynamoWorkers:
 
     async def begin(self, worker: WorkerRecord) -> None:
         told = _entry(worker.heartbeat, "worker_began", worker=worker.id, host=worker.host)
-        item = body_item(_key(worker.id), _pack(worker), [told])
-        await self._desk.put_over(item)
+        await self._desk.put_over(_item(worker, [told]))
 
     async def beat(self, worker: str, now: int) -> None:
         there = await self._desk.table.get(_key(worker))
         if there:
             image = image_of(there)
             beaten = msgspec.structs.replace(_unpack(image.body), heartbeat=now)
-            await self._desk.table.put(body_item(_key(worker), _pack(beaten)), image.revision, self._desk.token())
+            await self._desk.table.put(_item(beaten), image.revision, self._desk.token())
 
     async def all(self) -> Sequence[WorkerRecord]:
         return await all_workers(self._desk)
@@ -109,6 +113,10 @@ class DynamoWorkers:
 
 def _held_by(worker: str, found: Sequence[Message]) -> list[MessageId]:
     return [m.id for m in found if m.state is State.SENDING and m.worker == worker]
+
+
+def _item(worker: WorkerRecord, told: Sequence[Entry] = ()) -> Item:
+    return body_item(_key(worker.id), _pack(worker), told) | {"x": worker.heartbeat // 1000 + SILENT_S}
 
 
 def _key(worker: str) -> Key:
