@@ -16,10 +16,11 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from math import inf
+from typing import Any
 
 from kakitome.allowance import Allowances
 from kakitome.along import along
@@ -131,13 +132,8 @@ async def errand(hands: Hands, hosts: Hosts, ways: Ways) -> AsyncIterator[Errand
     record = hosts.record(hands.worker, hands.clock.now())
     await hands.ledger.workers.begin(record)
     await ways.allowances.refresh()
-    beating = asyncio.create_task(_beat(hands, ways))
-    try:
+    async with _beside(_beat(hands, ways)):
         yield Errand(hands, ways)
-    finally:
-        beating.cancel()
-        with suppress(asyncio.CancelledError):
-            await beating
     await hands.ledger.workers.end(hands.worker, hands.clock.now())
     hosts.forget(record)
 
@@ -146,13 +142,20 @@ async def errand(hands: Hands, hosts: Hosts, ways: Ways) -> AsyncIterator[Errand
 async def unannounced(hands: Hands, ways: Ways) -> AsyncIterator[Errand]:
     """A worker of which the ledger hears nothing but its claims."""
     await ways.allowances.refresh()
-    looking = asyncio.create_task(_look(hands, ways))
-    try:
+    async with _beside(_look(hands, ways)):
         yield Errand(hands, ways)
+
+
+@asynccontextmanager
+async def _beside(work: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
+    """Done until the end of this."""
+    task = asyncio.create_task(work)
+    try:
+        yield
     finally:
-        looking.cancel()
+        task.cancel()
         with suppress(asyncio.CancelledError):
-            await looking
+            await task
 
 
 async def _look(hands: Hands, ways: Ways) -> None:
