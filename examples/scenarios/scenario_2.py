@@ -28,7 +28,7 @@ from kakitome_simulator.remote import Remote
 from stage import Stage, check, free_ports, say
 
 FILE, MAIL = "lists/2026-11.csv", "2026-11-issue"
-CHILDREN = 2  # at once
+CHILDREN = 2 if ROWS < 1000 else 6  # at once: each is a process, and begins with a second of a processor
 GUARD = {"KAKITOME_STREAMS__BULK__GUARD": "warn"}  # which pauses where 5 % bounce, and that is what this list does
 LEASE = {"TIMEOUT": "10s", "MARGIN": "5s"}  # twenty seconds, and a minute beyond them, in life
 OPENED, CLICKED = 10, 4  # times the people of a list of 200
