@@ -7,7 +7,10 @@ from collections.abc import Awaitable, Callable
 
 from dynamo_parts import Kill
 from dynamo_rig import fresh
+from kakitome.core.ids import RunId
 from kakitome.core.lifecycle import Cause, State
+from kakitome.core.message import Claimed
+from kakitome.ledgers.dynamodb import keys
 from kakitome.ledgers.dynamodb.ledger import DynamoLedger
 from kakitome.ports.reads import Search
 from kakitome.ports.rows import Claiming
@@ -129,5 +132,48 @@ def test_a_page_waits_for_all_lists_that_put_rows_there() -> None:
         await b.append(run, "list-2", "c@example.jp", first=lines[0])
         await b.ledger.runs.seal(run, "list-2", b.now)
         assert len(await b.ledger.messages.due(run, 9, b.now)) == 1
+
+    played(story)
+
+
+async def taken(a: World, run: RunId, n: int) -> list[Claimed]:
+    """Rows that come by themselves, each with its claim, as from children with one row."""
+    await a.ledger.rows.expect(run, "list-1", n + 1, a.now)
+    await a.move(run, "running")
+    rows = [ImportRow(k, f"{k:03}@example.jp", hashed(f"{k:03}@example.jp"), "{}") for k in range(n)]
+    claiming = Claiming("w1", "ses", a.now + LEASE)
+    said = [await a.ledger.rows.take(run, "list-1", [row], claiming, a.now, a.now) for row in rows]
+    return [one.claims[0] for one in said]
+
+
+def test_notes_of_single_rows_are_read_together() -> None:
+    """Forty children with a row each: who looks for work, or for leases that are over, makes no request for each."""
+
+    async def story(a: World, b: World, kill: Kill) -> None:
+        run = await a.open()
+        await taken(a, run, 40)
+        calls = kill.table.meter.calls
+        before = sum(calls.values())
+        await b.ledger.runnable.runnable(b.now)
+        assert await b.ledger.sweeps.lease_over(99, b.now + LEASE - 1) == 0
+        assert sum(calls.values()) - before < 40
+        assert await b.ledger.sweeps.lease_over(99, b.now + LEASE) == 40
+
+    played(story)
+
+
+def test_a_note_whose_rows_all_went_is_thrown_away() -> None:
+    """While their list still comes in: of two that went nothing is looked at again, the third's claim is ended."""
+
+    async def story(a: World, b: World, kill: Kill) -> None:
+        run = await a.open()
+        *went, left = await taken(a, run, 3)
+        for claimed in went:
+            await a.settle(claimed, Cause.PROVIDER_ACCEPTED)
+        assert len(await kill.table.query(keys.notes(run))) == 3
+        assert await b.ledger.runnable.runnable(b.now) == []
+        assert len(await kill.table.query(keys.notes(run))) == 1
+        assert await b.ledger.sweeps.lease_over(9, b.now + LEASE) == 1
+        assert await b.state(left.id) is State.IN_DOUBT
 
     played(story)

@@ -9,8 +9,9 @@ sweeper reads notes, not rows.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Collection, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Iterable, Iterator, Sequence
 from hashlib import blake2b
+from typing import NamedTuple
 
 import msgspec
 
@@ -30,6 +31,8 @@ HELD = 15 * 60_000
 RENEWED = 5 * 60_000
 FEW = 4
 """Notes that a look for work reads first."""
+AT_ONCE = 100
+"""Rows that are read with one request."""
 _STRIDE = 0x9E3779B1
 
 
@@ -151,78 +154,136 @@ class Pages:
         self._desk.remember(there)
         return [unpack_message(bytes_of(item)).message async for item in in_breaths(there)]
 
+    async def _found(self, run: RunId, notes: Sequence[tuple[Item, Note]]) -> AsyncIterator[list[_Found]]:
+        """What is behind the notes, in their order, some at a time: rows that notes name are read together. Of children
+        with one row each there are as many notes as rows, and by itself each would be a request."""
+        for some in _together(notes):
+            if not some[0][1].ids:
+                [(item, note)] = some
+                yield [_Found(item, note, await self.behind(run, note), False)]
+                continue
+            shelves = await self._desk.shelves([MessageId(id) for _, note in some for id in note.ids])
+            told = []
+            for item, note in some:
+                named = [shelves[id].message for id in map(MessageId, sorted(note.ids)) if id in shelves]
+                rows = [m for m in named if is_on_its_page(m)]
+                told.append(_Found(item, note, rows, len(named) == len(set(note.ids))))
+            yield told
+
     async def first_timers(self, case: Case, now: int) -> AsyncIterator[list[Message]]:
-        """Note by note, the rows before or in their first attempt. A note behind which there is none is thrown away."""
+        """Some notes at a time, the rows before or in their first attempt. A note behind which there is none is thrown
+        away."""
         run, seen = case.book.run.id, set[MessageId]()
-        for item in await self._desk.table.query(keys.notes(run)):
-            note = _unpack(bytes_of(item))
-            found = await self.behind(run, note)
-            if not found and _is_over(case, note, now):
-                await self._desk.table.delete(key_of(item), image_of(item).revision, self._desk.token())
-            yield _once(found, seen)
+        items = await self._desk.table.query(keys.notes(run))
+        async for some in self._found(run, [(item, _unpack(bytes_of(item))) for item in items]):
+            await self._forget([one for one in some if one.is_over(case, now)])
+            yield _once([m for one in some for m in one.rows], seen)
 
     async def waiting(self, case: Case, now: int, paces: Collection[str] | None = None) -> AsyncIterator[list[Message]]:
-        """Note by note, the rows that nobody has claimed yet; None: of any pace. Each look begins at another page, so
-        that those who look at the same time do not want the same rows. A note loses the paces of which nothing waits
-        any more: what was claimed and what went are not looked at again."""
+        """Some notes at a time, the rows that nobody has claimed yet; None: of any pace. Each look begins at another
+        page, so that those who look at the same time do not want the same rows. A note loses the paces of which nothing
+        waits any more, and is thrown away where nothing is left: what was claimed and what went are not looked at
+        again."""
         run, seen = case.book.run.id, set[MessageId]()
         self._looks += 1
         start = f"{self._looks * _STRIDE % (1 << (case.bits or 0)):04x}"
         for since, until in ((start, None), (None, start)):
-            async for item in self._some_notes(run, since, until):
-                note = _unpack(bytes_of(item))
-                if note.paces if paces is None else not note.paces.isdisjoint(paces):
-                    queued = [m for m in await self.behind(run, note) if m.state is State.QUEUED]
-                    await self._keep(case, item, note, frozenset(m.pace for m in queued), now)
-                    yield _once(queued, seen)
+            async for items in self._some_notes(run, since, until):
+                notes = [(item, _unpack(bytes_of(item))) for item in items]
+                wanted = [one for one in notes if paces is None or not one[1].paces.isdisjoint(paces)]
+                async for some in self._found(run, [one for one in wanted if one[1].paces]):
+                    await self._keep(case, some, now)
+                    yield _once([m for one in some for m in one.rows if m.state is State.QUEUED], seen)
 
     async def claims_over(self, case: Case, silent: Collection[str], now: int) -> AsyncIterator[list[Message]]:
         """Rows behind notes of which a lease may be over, or that a silent worker has claimed."""
-        for item in await self._desk.table.query(keys.notes(case.book.run.id)):
-            note = _unpack(bytes_of(item))
-            if note.lease and (note.first <= now or not note.workers.isdisjoint(silent)):
-                found = await self.behind(case.book.run.id, note)
-                await self._look_later(case, item, note, found, now)
-                yield found
+        run = case.book.run.id
+        notes = [(item, _unpack(bytes_of(item))) for item in await self._desk.table.query(keys.notes(run))]
+        due = [
+            (item, note)
+            for item, note in notes
+            if note.lease and (note.first <= now or not note.workers.isdisjoint(silent))
+        ]
+        async for some in self._found(run, due):
+            await self._look_later(case, some, now)
+            yield [m for one in some for m in one.rows]
 
-    async def _look_later(self, case: Case, item: Item, note: Note, found: Sequence[Message], now: int) -> None:
+    async def _look_later(self, case: Case, some: Sequence[_Found], now: int) -> None:
         """Where no claim is left the note is looked at more and more seldom, and never not at all: whoever said it may
         stand still, and claim when the lease is long over, or this clock may be ahead."""
-        table, revision = self._desk.table, image_of(item).revision
-        if not found and _is_over(case, note, now):
-            await table.delete(key_of(item), revision, self._desk.token())
-            return
-        if note.lease <= now and all(m.state is State.QUEUED for m in found):
-            first = now + max(RENEWED, now - note.lease)
-            new = msgspec.structs.replace(note, first=first, workers=frozenset())
-        else:
-            first = min((m.lease for m in found if m.lease is not None), default=note.lease)
-            new = msgspec.structs.replace(note, first=first)
-        if new != note:
-            await table.put(body_item(key_of(item), _pack(new)), revision, self._desk.token())
+        await self._forget([one for one in some if one.is_over(case, now)])
+        await self._write((one, one.later(now)) for one in some if not one.is_over(case, now))
 
-    async def _some_notes(self, run: RunId, since: str | None, until: str | None) -> AsyncIterator[Item]:
+    async def _forget(self, over: Sequence[_Found]) -> None:
+        asked = [(key_of(one.item), image_of(one.item).revision) for one in over]
+        await self._desk.table.delete_many(asked, self._desk.token())
+
+    async def _write(self, changed: Iterable[tuple[_Found, Note]]) -> None:
+        """Whoever is slower than another changes nothing."""
+        writes = [
+            (body_item(key_of(one.item), _pack(new)), image_of(one.item).revision)
+            for one, new in changed
+            if new != one.note
+        ]
+        await self._desk.table.put_many(writes, self._desk.token())
+
+    async def _some_notes(self, run: RunId, since: str | None, until: str | None) -> AsyncIterator[list[Item]]:
         """A few at a time: mostly the first one has enough."""
         some = FEW
         while True:
             found = await self._desk.table.query(keys.notes(run), since=since, until=until, limit=some)
-            for item in found:
-                if until is None or str(item["sk"]) < until:
-                    yield item
+            yield [item for item in found if until is None or str(item["sk"]) < until]
             if len(found) < some:
                 return
             since, some = str(found[-1]["sk"]) + "\0", some * 4
 
-    async def _keep(self, case: Case, item: Item, note: Note, paces: frozenset[str], now: int) -> None:
-        """Only where nobody puts rows there any more; whoever is slower than another changes nothing."""
-        if paces != note.paces and _is_over(case, note, now):
-            changed = body_item(key_of(item), _pack(msgspec.structs.replace(note, paces=paces)))
-            await self._desk.table.put(changed, image_of(item).revision, self._desk.token())
+    async def _keep(self, case: Case, some: Sequence[_Found], now: int) -> None:
+        """Paces only where nobody puts rows there any more."""
+        await self._forget([one for one in some if one.is_over(case, now)])
+        left = [one for one in some if one.rows and _is_over(case, one.note, now)]
+        await self._write((one, one.waiting()) for one in left)
+
+
+class _Found(NamedTuple):
+    """A note, and the rows behind it that are before or in their first attempt. `is_whole`: it names its rows, and all
+    of them are there. Then none can come any more, and a row that is past its first attempt never comes back to it."""
+
+    item: Item
+    note: Note
+    rows: list[Message]
+    is_whole: bool
+
+    def is_over(self, case: Case, now: int) -> bool:
+        return not self.rows and (self.is_whole or _is_over(case, self.note, now))
+
+    def waiting(self) -> Note:
+        queued = frozenset(m.pace for m in self.rows if m.state is State.QUEUED)
+        return msgspec.structs.replace(self.note, paces=queued)
+
+    def later(self, now: int) -> Note:
+        note = self.note
+        if note.lease <= now and all(m.state is State.QUEUED for m in self.rows):
+            return msgspec.structs.replace(note, first=now + max(RENEWED, now - note.lease), workers=frozenset())
+        first = min((m.lease for m in self.rows if m.lease is not None), default=note.lease)
+        return msgspec.structs.replace(note, first=first)
+
+
+def _together(notes: Sequence[tuple[Item, Note]]) -> Iterator[list[tuple[Item, Note]]]:
+    """Notes of pages by themselves; those that name rows up to as many rows as are read with one request."""
+    some: list[tuple[Item, Note]] = []
+    for one in notes:
+        rows = sum(len(note.ids) for _, note in some)
+        if some and not (one[1].ids and some[0][1].ids and rows + len(one[1].ids) <= AT_ONCE):
+            yield some
+            some = []
+        some.append(one)
+    if some:
+        yield some
 
 
 def _once(found: Iterable[Message], seen: set[MessageId]) -> list[Message]:
     """Several notes may name one row: whoever brought it did so again."""
-    new = [m for m in found if m.id not in seen]
+    new = list({m.id: m for m in found if m.id not in seen}.values())
     seen.update(m.id for m in new)
     return new
 

@@ -170,6 +170,14 @@ class Table:
             return not refusal.answer.get("Item")
         return True
 
+    async def delete_many(self, asked: Sequence[tuple[Key, int]], token: bytes) -> None:
+        """Each by itself, some at once, as `delete` does. Raises when all have been tried."""
+
+        async def one(it: tuple[Key, int]) -> bool:
+            return await self.delete(*it, token)
+
+        await _each(asked, one)
+
     async def transact(self, writes: Sequence[Write], token: bytes) -> None:
         """All of up to 100 writes, or none. Their items are different ones.
 
