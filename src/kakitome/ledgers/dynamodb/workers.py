@@ -23,8 +23,8 @@ from kakitome.ledgers.memory.workers import NO_MARK, ending
 from kakitome.ports.workers import Mark, MarkKind, Reaped, WorkerRecord
 
 SILENT_S: Final = 7 * 24 * 3600
-"""Seconds without a beat after which a worker is forgotten: a function that AWS stopped says no farewell, and the leases
-of its claims were over long ago."""
+"""Seconds without a beat after which a worker is forgotten: a function that AWS stopped says no farewell. The leases of
+its claims were over long ago."""
 
 _pack = msgspec.msgpack.Encoder().encode
 _unpack = msgspec.msgpack.Decoder(WorkerRecord).decode
