@@ -27,7 +27,7 @@ from stage import Stage, check, free_ports, say, wait_until
 TARGETS = int(os.environ.get("KAKITOME_TARGETS", "2000"))
 NAME = "winter"
 CANARY = "success@simulator.amazonses.com"
-DRAINED = 15  # seconds, see the configuration
+DRAINED = 30  # seconds, see the configuration
 
 
 def main() -> None:

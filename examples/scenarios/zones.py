@@ -75,7 +75,7 @@ horizon = "4s"                   # a quarter of an hour in life: how long silenc
 neighbourhood = "4s"
 
 [retention]
-events = "15s"                   # a fortnight in life: how long bounces may come after the last mail
+events = "30s"                   # a fortnight in life: how long bounces may come after the last mail
 """
 
 TEXT = """Dear {{ name }},
