@@ -18,6 +18,10 @@ CONFIGURATION = """\
 url = "dynamodb://{table}?region={region}&endpoint={url}"
 folder = "demo/scenario-2"
 feed = "elsewhere"               # the stack's own function folds what happens
+
+[lanes.ses]                      # as the stack calls it
+provider = "ses"
+region = "{region}"
 """
 
 
