@@ -57,6 +57,16 @@ def test_every_command_is_shown_somewhere() -> None:
     assert [name for name, words in names.items() if not any(said[: len(words)] == words for said in shown)] == []
 
 
+def test_commands_that_a_message_names_exist() -> None:
+    """Who is told what to type in an error finds it there: the command of a family, by its second word."""
+    families = {name.split()[0] for name in command_names() if " " in name}
+    said = re.compile(rf"kakitome ({'|'.join(sorted(families))}) ([a-z]+)")
+    sources = [path.read_text("utf-8") for path in (ROOT / "src" / "kakitome").rglob("*.py")]
+    named = {found.groups() for text in sources for found in said.finditer(text)}
+    assert len(named) > 5
+    assert sorted(words for words in named if not is_command(list(words))) == []
+
+
 def test_every_rfc_that_the_code_follows_is_named() -> None:
     """What a comment says to obey stands in docs/specs.md."""
     sources = [path.read_text("utf-8") for path in (ROOT / "src" / "kakitome").rglob("*.py")]

@@ -12,7 +12,7 @@ from collections.abc import Callable, Collection, Coroutine, Iterable, Mapping, 
 from typing import Any, TypeVar
 
 from kakitome.core.errors import LedgerUnavailable
-from kakitome.core.ids import MessageId, RunId
+from kakitome.core.ids import MessageId, RunId, first_of
 from kakitome.core.lifecycle import OPEN
 from kakitome.core.message import Entry
 from kakitome.core.suppression import TransientLimit
@@ -73,7 +73,7 @@ class Desk:
     def next_ids(self, n: int, now: int) -> int:
         """The first of `n` ids in a row, at most 64: of two rows that two processes are given, either all ids are the
         same (who comes second finds the first one taken, and asks again) or none."""
-        earliest = max(self._last_id + 1, (now << 20) + (self._salt << BLOCK_BITS))
+        earliest = max(self._last_id + 1, first_of(now) + (self._salt << BLOCK_BITS))
         first = -(-earliest >> BLOCK_BITS) << BLOCK_BITS
         self._last_id = first + n - 1
         return first

@@ -20,7 +20,7 @@ from __future__ import annotations
 import re
 from hashlib import blake2b
 
-from kakitome.core.ids import MessageId, RunId, SubmissionId
+from kakitome.core.ids import MessageId, RunId, SubmissionId, first_of
 from kakitome.ledgers.dynamodb.marshal import Key
 
 _DIGITS = "0123456789abcdefghjkmnpqrstvwxyz"
@@ -95,7 +95,7 @@ def singles_of(day: int, shard: int) -> str:
 
 def single_days(since: int, until: int) -> range:
     """The days (of 18.6 hours) that have the single mails accepted from `since` to `until` (ms)."""
-    return range(since << 20 >> _DAY_BITS, (until << 20 >> _DAY_BITS) + 1)
+    return range(first_of(since) >> _DAY_BITS, (first_of(until) >> _DAY_BITS) + 1)
 
 
 RUNS = "r"

@@ -39,7 +39,10 @@ class Pruning:
         """
         case = await self._desk.cases.named(campaign)
         if case is None or not case.book.run.campaign:
-            raise NotFound(f"There is no campaign {campaign!r}.", "kakitome campaign list shows those that there are.")
+            raise NotFound(
+                f"There is no campaign {campaign!r}. Nothing was deleted.",
+                "It is called what it was started with: --name, or else the template's name.",
+            )
         own = _own(case)
         await self._refuse_restored(own)
         if own.pruned is None and not await schema.is_there(self._desk.table.line, own.table):

@@ -8,9 +8,8 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import AsyncIterator, Collection, Iterable
-from typing import Final
 
-from kakitome.core.ids import MessageId
+from kakitome.core.ids import MessageId, first_of
 from kakitome.ledgers.dynamodb import counters, feed_gaps
 from kakitome.ledgers.dynamodb.codec import Case, Shelved
 from kakitome.ledgers.dynamodb.counters import LARGEST, QUARTERS, Cell
@@ -24,8 +23,6 @@ from kakitome.ledgers.dynamodb.marshal import Item, Key, key_of
 from kakitome.ledgers.dynamodb.reads_verify import HIGHEST, pruned_runs, raise_to
 from kakitome.ledgers.dynamodb.reads_walk import rows, singles
 from kakitome.ports.reads import Recounted
-
-LAST_OF_A_MS: Final = (1 << 20) - 1
 
 
 class Rewriting:
@@ -87,7 +84,7 @@ class Rewriting:
             else:
                 begun.append(case.book.run.created)
         if begun:
-            async for found in singles(self._desk, MessageId(min(begun) << 20), MessageId(now << 20 | LAST_OF_A_MS)):
+            async for found in singles(self._desk, MessageId(first_of(min(begun))), MessageId(first_of(now + 1) - 1)):
                 yield found
 
 

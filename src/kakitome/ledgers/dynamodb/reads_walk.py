@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator, Iterable
 from typing import Final
 
-from kakitome.core.ids import MessageId, RunId
+from kakitome.core.ids import MessageId, RunId, given_at
 from kakitome.ledgers.dynamodb import keys
 from kakitome.ledgers.dynamodb.codec import Case, Shelved, unpack_message
 from kakitome.ledgers.dynamodb.desk import Desk
@@ -32,7 +32,7 @@ async def rows(desk: Desk, case: Case, after: int = 0) -> AsyncIterator[list[She
 
 async def singles(desk: Desk, first: MessageId, last: MessageId) -> AsyncIterator[list[Shelved]]:
     """Of all streams, from one id to another."""
-    for day in keys.single_days(first >> 20, last >> 20):
+    for day in keys.single_days(given_at(first), given_at(last)):
         after: str | None = keys.sortable(max(0, first - 1))
         while after is not None:
             found = await asyncio.gather(

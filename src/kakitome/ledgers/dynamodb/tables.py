@@ -163,7 +163,7 @@ def _lost(table: str, error: LedgerUnavailable) -> LedgerUnavailable:
     return LedgerUnavailable(
         f"Rows of a campaign lay in {table}, and there is no such table. Nothing of it can be seen or sent.",
         "If it was thrown away after the backup that this ledger was restored from, kakitome ledger prune "
-        "--campaign NAME says so here, too; kakitome campaign list has the names.",
+        "--campaign NAME says so here, too; the table's name has the campaign's in it.",
         **error.data,
     )
 
