@@ -13,8 +13,9 @@ import msgspec
 from dynamo_rig import asked, fresh
 from kakitome.core.event import EventKind, Permanence
 from kakitome.core.ids import MessageId, RunId
+from kakitome.core.lifecycle import Cause
 from kakitome.core.message import Entry
-from kakitome.ledgers.dynamodb import keys
+from kakitome.ledgers.dynamodb import keys, notes
 from kakitome.ledgers.dynamodb.addresses import Addresses, DynamoSuppressions
 from kakitome.ledgers.dynamodb.codec import StoredEntry, unpack_message, unpack_run
 from kakitome.ledgers.dynamodb.contents import unpack_submission
@@ -24,6 +25,7 @@ from kakitome.ledgers.dynamodb.items import bytes_of, message_id
 from kakitome.ledgers.dynamodb.marshal import Item, Key, Value, key_of, read
 from kakitome.ledgers.dynamodb.messages import DynamoMessages
 from kakitome.ledgers.dynamodb.meter import Meter
+from kakitome.ledgers.dynamodb.noted import Noted
 from kakitome.ledgers.dynamodb.open import Open
 from kakitome.ledgers.dynamodb.pages import Pages
 from kakitome.ledgers.dynamodb.runs import DynamoRuns
@@ -100,6 +102,18 @@ class Kill:
 def told(item: Item) -> list[Entry]:
     """The journal entries of the change that wrote this item."""
     written = item.get("j")
+    if notes.is_note(item):
+        run, claims = notes.claims_told(item)
+        return [
+            Entry(
+                seq=0,
+                at=claim.at,
+                kind=Cause.CLAIMED,
+                run=run,
+                data=notes.claiming(claim) | {"ids": notes.rows_of(run, claim)},
+            )
+            for claim in claims
+        ]
     if isinstance(written, int):
         there, message = unpack_message(bytes_of(item)), message_id(item)
         return [
@@ -132,10 +146,11 @@ def book_of(table: Table, entries: Iterable[Entry] = ()) -> Book:
     """Everything that lies in the table, as the ledger in memory would know it."""
     book = Book(HASH_KEY)
     book.journal = [msgspec.structs.replace(entry, seq=n) for n, entry in enumerate(entries, 1)]
-    for item in all_items(table):
+    items = all_items(table)
+    for item in items:
         match str(item["pk"])[0]:
             case "m" | "c":
-                there = unpack_message(bytes_of(item))
+                there = unpack_message(as_noted(item, items))
                 book.messages[there.message.id] = there.message
                 book.events |= {kept.event.key: kept for kept in there.events}
             case "r":
@@ -145,6 +160,22 @@ def book_of(table: Table, entries: Iterable[Entry] = ()) -> Book:
                 one = unpack_submission(item)
                 book.submissions[one.id] = SubmissionBook(one.content, one.reference, one.messages)
     return book
+
+
+def as_noted(item: Item, items: Iterable[Item]) -> bytes:
+    """A message with the claim that its note has for it, if it names one."""
+    there = {notes.named(one.sk, note): note for one, note in map(_note, filter(notes.is_note, items))}
+    if (note := there.get(str(item.get("p")))) is None:
+        return bytes_of(item)
+    claim = note.by_row().get(notes.row(message_id(item)))
+    never: Any = None
+    return (
+        bytes_of(item) if claim is None else Noted(never, lambda: Book(HASH_KEY), never).in_hand(bytes_of(item), claim)
+    )
+
+
+def _note(item: Item) -> tuple[Key, notes.Note]:
+    return key_of(item), notes.unpack(bytes_of(item))
 
 
 class Parts:
@@ -158,8 +189,8 @@ class Parts:
         opened = Open(desk, pages)
         self.addresses = addresses = Addresses(desk)
         early = Early(desk, addresses)
-        self.messages = DynamoMessages(desk, pages, addresses, early, opened)
-        self.runs = DynamoRuns(desk, pages, opened, _none_sent)
+        self.messages = DynamoMessages(desk, addresses, early, opened)
+        self.runs = DynamoRuns(desk, opened, _none_sent)
         self.suppressions = DynamoSuppressions(desk, addresses)
         self.events = DynamoEvents(desk, addresses, early)
 

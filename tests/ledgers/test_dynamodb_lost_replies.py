@@ -88,6 +88,25 @@ def test_a_claim_whose_reply_was_lost_is_told() -> None:
     played(play)
 
 
+def test_a_claim_of_rows_whose_reply_was_lost_is_told() -> None:
+    """It is in their page's note, and before it is asked again another claims one more of the page: each is told its
+    own, once."""
+
+    async def play(p: Play) -> None:
+        run = await p.good.campaign(*(f"{k}@example.jp" for k in range(4)))
+        ids = await p.bad.ledger.messages.due(run, 9, p.bad.now)
+
+        async def another() -> None:
+            assert [one.id for one in await p.good.claim(ids[3], worker="w2")] == [ids[3]]
+
+        p.lose(meanwhile=another)
+        assert [one.id for one in await p.bad.claim(*ids[:3])] == ids[:3]
+        assert await p.good.rows(run) == {"read": 4, "sending": 4}
+        assert [len(await p.good.attempts(id)) for id in ids] == [1, 1, 1, 1]
+
+    played(play)
+
+
 def test_a_claim_that_nobody_was_told_of_ends_with_its_lease() -> None:
     """All replies are lost: the worker hears that the ledger is down and sends nothing; nobody else gets the mail."""
 

@@ -248,3 +248,23 @@ class Rows(Clauses):
         w.now += MINUTE
         assert await w.ledger.sweeps.expire(10, w.now) == 1
         assert await w.rows(run) == {"read": 2, "missing": 1, "expired": 1}
+
+    @clause
+    async def test_what_expired_before_it_was_tried_may_be_sent_after_all(self, w: World) -> None:
+        """By a person's word, however long nobody looked at it: it waits again, and whoever claims it may die."""
+        run = await w.open(expires=w.now + MINUTE)
+        await w.take_in(run, LIST, A, B)
+        await w.move(run, "running")
+        ids = await w.ledger.messages.due(run, 9, w.now)
+        w.now += MINUTE
+        assert await w.ledger.sweeps.expire(9, w.now) == 2
+        assert await w.ledger.messages.due(run, 9, w.now) == []
+        assert await w.ledger.sweeps.lease_over(9, w.now) == 0
+        for id in ids:
+            assert await w.resolve(id, Cause.PERSON_RESEND) == [id]
+        assert sorted(await w.ledger.messages.due(run, 9, w.now)) == sorted(ids)
+        assert [claimed.fence for claimed in await w.claim(ids[0])] == [1]
+        assert await w.ledger.messages.due(run, 9, w.now) == ids[1:]
+        w.now += LEASE
+        assert await w.ledger.sweeps.lease_over(9, w.now) == 1
+        assert await w.state(ids[0]) is State.IN_DOUBT

@@ -29,7 +29,7 @@ from kakitome.core.ids import MessageId, RunId
 from kakitome.core.lifecycle import Cause, State
 from kakitome.core.statistics import QUARTER
 from kakitome.core.statistics import Cell as Figure
-from kakitome.ledgers.dynamodb import keys
+from kakitome.ledgers.dynamodb import keys, notes
 from kakitome.ledgers.dynamodb.codec import Shelved, unpack_message
 from kakitome.ledgers.dynamodb.items import bytes_of
 from kakitome.ledgers.dynamodb.marshal import Item, Key
@@ -76,13 +76,29 @@ def is_message(item: Item) -> bool:
 
 def change(old: Item | None, new: Item | None) -> Change:
     """Of one record of the stream. What is deleted stays counted."""
+    if new is not None and notes.is_note(new):
+        return _of_claims(new)
     if new is None or not is_message(new) or (old is not None and bytes_of(old) == bytes_of(new)):
         return NO_CHANGE
     there = unpack_message(bytes_of(new))
     sums = adds(there)
     if old is not None:
-        sums.subtract(adds(unpack_message(bytes_of(old))))
+        before = unpack_message(bytes_of(old))
+        if "c" in new:  # counted when its note said so
+            before.message.state = State.SENDING
+        sums.subtract(adds(before))
     return Change({cell: n for cell, n in sums.items() if n}, dict(largest(there)))
+
+
+def _of_claims(note: Item) -> Change:
+    """Rows that are claimed by their note: nothing else of what they add is different."""
+    run, claims = notes.claims_told(note)
+    sums: Counter[Cell] = Counter()
+    for claim in claims:
+        n = len(notes.rows_of(run, claim))
+        sums[Cell(of_run(run), state_cell(State.QUEUED, claim.digest))] -= n
+        sums[Cell(of_run(run), state_cell(State.SENDING))] += n
+    return Change({cell: n for cell, n in sums.items() if n}, {})
 
 
 def adds(there: Shelved) -> Counter[Cell]:

@@ -9,11 +9,12 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable, Collection, Coroutine, Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, TypeVar
 
 from kakitome.core.errors import LedgerUnavailable
 from kakitome.core.ids import MessageId, RunId, first_of
-from kakitome.core.lifecycle import OPEN
+from kakitome.core.lifecycle import OPEN, State
 from kakitome.core.message import Entry
 from kakitome.core.suppression import TransientLimit
 from kakitome.ledgers.dynamodb import keys
@@ -21,8 +22,10 @@ from kakitome.ledgers.dynamodb.breath import in_breaths
 from kakitome.ledgers.dynamodb.cases import Cases
 from kakitome.ledgers.dynamodb.codec import Case, Shelved, pack_message, unpack_message
 from kakitome.ledgers.dynamodb.home import Home
-from kakitome.ledgers.dynamodb.items import Image, body_item, bytes_of, image_of, message_id, message_item, told_of
+from kakitome.ledgers.dynamodb.items import Image, body_item, image_of, message_id, message_item, told_of
 from kakitome.ledgers.dynamodb.marshal import Item, Key, key_of
+from kakitome.ledgers.dynamodb.noted import Noted
+from kakitome.ledgers.dynamodb.notes import Note
 from kakitome.ledgers.dynamodb.table import Table, Unknown
 from kakitome.ledgers.memory.book import Book
 
@@ -56,6 +59,7 @@ class Desk:
         self.token = token
         self.cases = Cases(table, self.book, token)
         self.home = Home(table, token)
+        self.noted = Noted(table, self.book, token)
         self._hash_key = hash_key
         self._transient = transient
         self._last_id = 0
@@ -95,15 +99,26 @@ class Desk:
 
     # ── Looking ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
-    def remember(self, items: Iterable[Item]) -> list[MessageId]:
-        """What a look has shown of messages: a change then needs no look of its own."""
-        ids = []
-        for item in items:
-            ids.append(message_id(item))
-            self._keep(ids[-1], image_of(item))
-        return ids
+    async def looked(self, items: Iterable[Item], known: Mapping[Key, Note] | None = None) -> dict[MessageId, Image]:
+        """Messages as they were just read, and as their notes say (`known`: those that were read before them). They are
+        remembered so: a change then needs no look of its own."""
+        by_id = {message_id(item): item for item in items}
+        # What is claimed by its note stays so until it is written again.
+        held = {id: self._seen[id] for id, item in by_id.items() if "p" in item and self.is_held(id)}
+        there = held | await self.noted.images((item for id, item in by_id.items() if id not in held), known)
+        for id in by_id:
+            self.keep(id, there[id])
+        return {id: there[id] for id in by_id}
 
-    def _keep(self, id: MessageId, image: Image) -> None:
+    def is_held(self, id: MessageId) -> bool:
+        """Whether it is remembered as claimed by its note."""
+        return id in self._seen and self._seen[id].is_claimed
+
+    def is_past(self, id: MessageId) -> bool:
+        """Whether it is remembered as a row that speaks for itself."""
+        return id in self._seen and self._seen[id].note == ""
+
+    def keep(self, id: MessageId, image: Image) -> None:
         self._seen[id] = image
         self._seen.move_to_end(id)
         if len(self._seen) > REMEMBERED:
@@ -111,28 +126,17 @@ class Desk:
 
     def placed(self, item: Item) -> None:
         """A message was written where nothing was."""
-        self._keep(message_id(item), Image(bytes_of(item), 1))
+        self.keep(message_id(item), replace(image_of(item | {"r": 1}), note=str(item.get("p", ""))))
 
     def seen(self, ids: Iterable[MessageId]) -> dict[MessageId, Image]:
         """Those that are remembered, as they are remembered."""
         return {id: self._seen[id] for id in ids if id in self._seen}
 
-    def looked(self, read: Mapping[Key, Item], ids: Iterable[MessageId]) -> dict[MessageId, Image]:
-        """Those of the messages that are among what was just read; they are remembered so."""
-        there = {id: image_of(read[keys.message(id)]) for id in ids if keys.message(id) in read}
-        for id, image in there.items():
-            self._keep(id, image)
-        return there
-
     async def images(self, ids: Sequence[MessageId], anew: Collection[MessageId] | None = ()) -> dict[MessageId, Image]:
         """Of those that exist: as they are remembered, but those in `anew` (None: all of them) as they are now."""
         there = {id: self._seen[id] for id in ids if id in self._seen and anew is not None and id not in anew}
         read = await self.table.get_many([keys.message(id) for id in ids if id not in there])
-        for item in read.values():
-            id, image = message_id(item), image_of(item, fresh=True)
-            self._keep(id, Image(image.body, image.revision))
-            there[id] = image
-        return there
+        return there | {id: replace(image, fresh=True) for id, image in (await self.looked(read.values())).items()}
 
     async def shelves(self, ids: Sequence[MessageId]) -> dict[MessageId, Shelved]:
         """The messages as they are now, in the order of `ids`."""
@@ -199,7 +203,8 @@ class Desk:
         writes: dict[MessageId, Item] = {}
         reopened: dict[RunId, Entry] = {}
         async for id, there in in_breaths(shelves.items()):
-            book, was_open = self.book(), there.message.state in OPEN
+            book, was_open, image = self.book(), there.message.state in OPEN, images[id]
+            first = None if image.is_listed or there.message.state is not State.SENDING else there.message.fence
             book.messages[id] = there.message
             book.runs = {run: case.book for run, case in cases.items()}
             book.events = {kept.event.key: kept for kept in there.events}
@@ -209,25 +214,30 @@ class Desk:
             run = there.message.run
             if there.message.state in OPEN and not was_open and run in cases and cases[run].book.run.campaign:
                 reopened[run] = told[-1]
-            if told or pack_message(there) != images[id].body:
-                writes[id] = message_item(there, told)
+            if told or pack_message(there) != image.body:
+                is_behind = there.message.state is State.SENDING and there.message.fence == first
+                writes[id] = message_item(there, told, is_behind=is_behind) | ({"c": 1} if image.is_claimed else {})
         return said, writes, reopened
 
     async def _put_back(
         self, writes: Mapping[MessageId, Item], images: Mapping[MessageId, Image]
     ) -> tuple[set[MessageId], dict[MessageId, LedgerUnavailable]]:
         """Answers those where somebody was faster, and those of which nothing is known."""
-        failed = set()
         lost: dict[MessageId, LedgerUnavailable] = {}
-        order = list(writes)
+        waiting = {id: images[id].note for id in writes if images[id].waits}
+        try:
+            failed = await self.noted.set_apart(waiting)
+        except LedgerUnavailable as error:
+            failed, lost = set(), dict.fromkeys(waiting, error)
+        order = [id for id in writes if id not in failed and id not in lost]
         answers = await self.table.put_each([(writes[id], images[id].revision) for id in order], self.token())
         for id, answer in zip(order, answers, strict=True):
             if answer is None:
-                self._keep(id, Image(bytes_of(writes[id]), images[id].revision + 1))
-                continue
-            self._seen.pop(id, None)
-            if isinstance(answer, Unknown):
+                self.keep(id, image_of(writes[id] | {"r": images[id].revision + 1}))
+            elif isinstance(answer, Unknown):
                 lost[id] = answer.error
             else:
                 failed.add(id)
+        for id in (*failed, *lost):
+            self._seen.pop(id, None)
         return failed, lost

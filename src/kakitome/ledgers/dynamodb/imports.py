@@ -8,12 +8,12 @@ from kakitome.core.errors import LedgerUnavailable, NotFound
 from kakitome.core.ids import MessageId, RunId
 from kakitome.core.lifecycle import Cause
 from kakitome.ledgers.dynamodb import keys
+from kakitome.ledgers.dynamodb.announcing import Announcing
 from kakitome.ledgers.dynamodb.apart import Apart
 from kakitome.ledgers.dynamodb.codec import Case, Shelved, unpack_message
 from kakitome.ledgers.dynamodb.desk import Desk
 from kakitome.ledgers.dynamodb.items import image_of, message_item
 from kakitome.ledgers.dynamodb.marshal import Item
-from kakitome.ledgers.dynamodb.pages import Pages
 from kakitome.ledgers.memory.book import Book, ImportBook, Message
 from kakitome.ledgers.memory.runs import expects_rows
 from kakitome.ports.runs import Import, ImportBatch, ImportRow
@@ -22,9 +22,9 @@ FRESH, DUPLICATE, ALREADY = "fresh", "duplicate", "already"
 
 
 class Imports:
-    def __init__(self, desk: Desk, pages: Pages) -> None:
+    def __init__(self, desk: Desk) -> None:
         self._desk = desk
-        self._pages = pages
+        self._announcing = Announcing(desk)
         self._apart = Apart(desk)
 
     async def append(self, run: RunId, digest: str, batch: ImportBatch, due: int, now: int) -> Import:
@@ -66,23 +66,26 @@ class Imports:
         todo = [(row, 0) for row in first.values()]
         while todo:
             ids = [keys.row_id(run, bits, row.hash, probe) for row, probe in todo]
-            await self._pages.announce(
-                run, source.digest, [(id, row.pace) for id, (row, _) in zip(ids, todo, strict=True)], now
-            )
-            items = [self._item(case, source, row, id, due, now) for id, (row, _) in zip(ids, todo, strict=True)]
+            paces = [(id, row.pace) for id, (row, _) in zip(ids, todo, strict=True)]
+            names = await self._announcing.announce(run, source.digest, paces, now)
+            items = [
+                self._item(case, source, row, id, names[id], due, now) for id, (row, _) in zip(ids, todo, strict=True)
+            ]
             there = await self._desk.table.put_many([(item, None) for item in items], self._desk.token())
             told = {row.hash: _verdict(found, source, row) for (row, _), found in zip(todo, there, strict=True)}
             verdicts |= {hash: verdict for hash, verdict in told.items() if verdict is not None}
             todo = [(row, _behind(probe)) for row, probe in todo if told[row.hash] is None]
         return [_of_line(verdicts[row.hash], row is first[row.hash]) for row in rows]
 
-    def _item(self, case: Case, source: ImportBook, row: ImportRow, id: MessageId, due: int, now: int) -> Item:
+    def _item(
+        self, case: Case, source: ImportBook, row: ImportRow, id: MessageId, note: str, due: int, now: int
+    ) -> Item:
         run = case.book.run.id
         message = Message(id, run, row.address, row.hash, due, case.book.expires, source=source, line=row.line)
         message.variables, message.pace = row.variables.encode(), row.pace
         book = self._desk.book()
         book.enter(now, Cause.ACCEPTED, run=run, ids=[id])
-        return message_item(Shelved(message), book.journal)
+        return message_item(Shelved(message), book.journal, note=note)
 
 
 def _verdict(found: Item | None, source: ImportBook, row: ImportRow) -> str | None:

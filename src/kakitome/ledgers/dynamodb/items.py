@@ -1,7 +1,10 @@
 """Items as the ledger uses them, beside what the table keeps of each (its revision and its writer).
 
 d  the body     s  the state, for whoever looks into the table
-j  how many of the entries at the end of the body's history came with this change, or these entries themselves
+j  how many of the entries at the end of the body's history (of a note: of its claims) came with this change, or these
+   entries themselves
+p  of a row that was never written again: the note that says whether it is claimed
+c  of a row that was written over a claim which its note had
 o, w  in the open index: the run, and since or until when     h  in the address index: the address hash
 e  when its time is over
 """
@@ -27,8 +30,8 @@ LISTED: dict[State, str] = dict.fromkeys(OPEN, WAITING) | {
     State.UNRESOLVED: State.UNRESOLVED.word,
     State.EXPIRED: State.EXPIRED.word,
 }
-"""States in which a message is in the open index, and in which part of it. A row enters it only when its first attempt
-has not settled it: until then its page knows it."""
+"""States in which a message is in the open index, and in which part of it. A row enters it when it comes back and is
+open again: before that its note knows it."""
 
 FOR_NOTHING = 16
 """Attempts that cost their mail nothing and are kept all the same."""
@@ -38,11 +41,20 @@ pack = msgspec.msgpack.Encoder().encode
 
 @dataclass(frozen=True, slots=True)
 class Image:
-    """A body as it was seen, at its revision. `fresh`: during this very change."""
+    """A body as it was seen, at its revision. `fresh`: during this very change. `is_listed`: in the open index. `note`
+    says whether the row is claimed ("": it says so itself); where it is by that, the body has the claim."""
 
     body: bytes
     revision: int
     fresh: bool = False
+    is_listed: bool = False
+    note: str = ""
+    is_claimed: bool = False
+
+    @property
+    def waits(self) -> bool:
+        """Whether it may be claimed by its note."""
+        return self.note != "" and not self.is_claimed
 
 
 def bytes_of(item: Item) -> bytes:
@@ -51,10 +63,10 @@ def bytes_of(item: Item) -> bytes:
     return body
 
 
-def image_of(item: Item, fresh: bool = False) -> Image:
+def image_of(item: Item) -> Image:
     revision = item["r"]
     assert isinstance(revision, int)
-    return Image(bytes_of(item), revision, fresh)
+    return Image(bytes_of(item), revision, is_listed="o" in item)
 
 
 def message_id(item: Item) -> MessageId:
@@ -77,8 +89,10 @@ def body_item(key: Key, body: bytes, told: Sequence[Entry] = ()) -> Item:
     return {"pk": key.pk, "sk": key.sk, "d": body, "j": pack([entry_of(entry) for entry in told]) if told else None}
 
 
-def message_item(there: Shelved, told: Sequence[Entry]) -> Item:
-    """The message as it shall lie there, with the entries of this change at the end of its history."""
+def message_item(there: Shelved, told: Sequence[Entry], *, note: str = "", is_behind: bool = False) -> Item:
+    """The message as it shall lie there, with the entries of this change at the end of its history. A row of which a
+    note knows is in no index: one that waits and was never written, with its `note`, and one whose first claim came
+    with it or by the note (`is_behind`)."""
     m = there.message
     there.history += [entry_of(entry) for entry in told]
     _forget_what_was_for_nothing(m)
@@ -86,7 +100,9 @@ def message_item(there: Shelved, told: Sequence[Entry]) -> Item:
     item: Item = {"pk": pk, "sk": sk, "d": pack_message(there), "s": m.state.word, "e": m.expires}
     item["j"] = min(len(told), HISTORY) or None
     item["h"] = None if keys.is_row(m.id) else f"{m.hash % (1 << 64):016x}"
-    if m.state in LISTED and not is_on_its_page(m):
+    if note:
+        item["p"] = note
+    elif m.state in LISTED and not is_behind:
         item |= {"o": open_part(m.run, LISTED[m.state]), "w": keys.sortable(max(0, m.due)) + keys.sortable(m.id)}
     return item
 
@@ -100,15 +116,8 @@ def _forget_what_was_for_nothing(m: Message) -> None:
         del m.tries[fence]
 
 
-def is_on_its_page(m: Message) -> bool:
-    """A row before and during its first attempt."""
-    return keys.is_row(m.id) and (
-        (m.state is State.QUEUED and m.fence == 0) or (m.state is State.SENDING and m.fence == 1)
-    )
-
-
-def may_be_on_its_page(item: Item) -> bool:
-    """The same, by what the item shows without being unpacked."""
+def is_behind_note(item: Item) -> bool:
+    """A row before or in its first attempt: it is open, and not in the index of what is."""
     return item["s"] in (State.QUEUED.word, State.SENDING.word) and "o" not in item
 
 

@@ -15,8 +15,9 @@ import msgspec
 
 from kakitome.core.errors import LedgerUnavailable
 from kakitome.core.ids import MessageId, RunId
+from kakitome.core.lifecycle import Cause
 from kakitome.core.message import Entry
-from kakitome.ledgers.dynamodb import keys
+from kakitome.ledgers.dynamodb import keys, notes
 from kakitome.ledgers.dynamodb.codec import StoredEntry, unpack_message
 from kakitome.ledgers.dynamodb.counters import is_message
 from kakitome.ledgers.dynamodb.counters_kept import KEPT, Taken
@@ -147,6 +148,8 @@ def told_by(new: Item | None) -> list[Told]:
     """The entries that came with this change of an item."""
     if new is None or not (told := new.get("j")):
         return []
+    if notes.is_note(new):
+        return _claimed(new)
     if not is_message(new):
         assert isinstance(told, bytes)
         return [Told(entry, RunId(entry.about) if entry.about else None) for entry in _entries(told)]
@@ -154,6 +157,15 @@ def told_by(new: Item | None) -> list[Told]:
     there = unpack_message(bytes_of(new))
     m = there.message
     return [Told(entry, m.run, m.id, alone=entry.about != 0) for entry in there.history[-told:]]
+
+
+def _claimed(note: Item) -> list[Told]:
+    run, claims = notes.claims_told(note)
+    found = []
+    for claim in claims:
+        entry = StoredEntry(claim.at, Cause.CLAIMED, notes.claiming(claim))
+        found += [Told(entry, run, id, alone=False) for id in notes.rows_of(run, claim)]
+    return found
 
 
 def joined(told: Iterable[Told]) -> tuple[Kept, ...]:

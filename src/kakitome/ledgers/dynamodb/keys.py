@@ -74,6 +74,15 @@ def run_of(id: int) -> RunId:
     return RunId((id & (_ROW - 1)) >> (_PLACE_BITS + _PAGE_BITS))
 
 
+def in_run(id: int) -> int:
+    """What is left of a row's id where the campaign is known: six octets."""
+    return id & (1 << _PLACE_BITS + _PAGE_BITS) - 1
+
+
+def row_of(run: RunId, left: int) -> MessageId:
+    return MessageId(_ROW | run << (_PLACE_BITS + _PAGE_BITS) | left)
+
+
 def page_of(id: int) -> int:
     bits = id >> _PLACE_BITS & (1 << _PAGE_BITS) - 1
     return (id & (_PLACES - 1)) >> (_PLACE_BITS - bits)

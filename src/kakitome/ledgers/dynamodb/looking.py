@@ -31,7 +31,8 @@ async def last_look(desk: Desk, ids: Collection[MessageId]) -> Book:
     read = await desk.table.get_many([*asked, *runs, *addresses])
     book = desk.book()
     book.messages = {id: known[id] for id in lacking if id in known}
-    book.messages |= await _as_now(desk.looked(read, (id for id in known if id not in lacking)), seen, known)
+    there = await desk.looked(read[key] for key in asked if key in read)
+    book.messages |= await _as_now(there, seen, known)
     cases = [unpack_run(image_of(item).body) for item in _those(read, runs)]
     book.runs = {case.book.run.id: case.book for case in cases}
     told = [one for known in known_of(_those(read, addresses)).values() for one in known.suppressions]

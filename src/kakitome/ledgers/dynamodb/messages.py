@@ -14,23 +14,24 @@ from kakitome.ledgers.dynamodb.apart import Apart
 from kakitome.ledgers.dynamodb.contents import Contents
 from kakitome.ledgers.dynamodb.desk import Desk, at_once
 from kakitome.ledgers.dynamodb.events import Early
+from kakitome.ledgers.dynamodb.first_claims import FirstClaims
 from kakitome.ledgers.dynamodb.looking import last_look
 from kakitome.ledgers.dynamodb.open import Open
-from kakitome.ledgers.dynamodb.pages import Pages
 from kakitome.ledgers.dynamodb.untold import giving_back
 from kakitome.ledgers.memory.book import Book
 from kakitome.ledgers.memory.messages import MemoryMessages
 from kakitome.ledgers.memory.settling import settle
 from kakitome.ports.messages import DECISIONS, OUTCOMES, Settled
+from kakitome.ports.rows import Claiming
 
 
 class DynamoMessages:
-    def __init__(self, desk: Desk, pages: Pages, addresses: Addresses, early: Early, open: Open) -> None:
+    def __init__(self, desk: Desk, addresses: Addresses, early: Early, open: Open) -> None:
         self._desk = desk
-        self._pages = pages
         self._addresses = addresses
         self._early = early
         self._open = open
+        self._first = FirstClaims(desk)
         self._admission = Admission(desk)
         self._contents = Contents(desk)
         self._apart = Apart(desk)
@@ -45,18 +46,28 @@ class DynamoMessages:
     async def claim(self, ids: Sequence[MessageId], worker: str, lane: str, lease: int, now: int) -> list[Claimed]:
         if await self._desk.home.is_held(now):
             return []
-        await self._pages.claimed(ids, worker, lease, now)
+        order = list(dict.fromkeys(ids))
+        trouble: list[LedgerUnavailable] = []
+        claiming = Claiming(worker, lane, lease)
+        claims, left = await self._first.claim(order, claiming, now, trouble)
+        claims |= await self._claim_alone(left, claiming, now, trouble)
+        if trouble and not claims:
+            raise trouble[0]
+        told = [claims[id] for id in order if id in claims]
+        async with giving_back(self._desk, lambda: told, now):
+            return await self._apart.given_back(told)
+
+    async def _claim_alone(
+        self, ids: Sequence[MessageId], claiming: Claiming, now: int, trouble: list[LedgerUnavailable]
+    ) -> dict[MessageId, Claimed]:
+        """Of messages that speak for themselves, with a write for each."""
+        worker, lane, lease = claiming.worker, claiming.lane, claiming.lease
 
         def rule(book: Book, id: MessageId) -> list[Claimed]:
             return at_once(MemoryMessages(book).claim([id], worker, lane, lease, now))
 
-        trouble: list[LedgerUnavailable] = []
         answers = await self._desk.each(ids, rule, spare=trouble)
-        claims = [claimed for answer in answers.values() for claimed in answer]
-        if trouble and not claims:
-            raise trouble[0]
-        async with giving_back(self._desk, lambda: claims, now):
-            return await self._apart.given_back(claims)
+        return {claimed.id: claimed for answer in answers.values() for claimed in answer}
 
     async def check(self, claims: Sequence[tuple[MessageId, Fence]], now: int) -> dict[MessageId, Cause]:
         book = await last_look(self._desk, list(dict.fromkeys(id for id, _ in claims)))

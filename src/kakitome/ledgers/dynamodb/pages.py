@@ -1,34 +1,31 @@
 """The pages of a campaign: which of them have rows whose first attempt is not over.
 
-A page has a note of its own as long as it may have such rows: until when somebody puts rows in, when the last lease
-on it ends, and who claimed. Rows that come by themselves (a child of a Distributed Map has some hundred, each on
-another page) share a note that names them. Whoever finds nothing left behind a note throws it away. Rows that come
-back later (a retry, a doubt) are in the open index and need no note. So a row costs no write beside its own, and a
-sweeper reads notes, not rows.
+A page has a note of its own as long as it may have such rows. Rows that come by themselves (a child of a Distributed
+Map has some hundred, each on another page) share a note that names them. Whoever finds nothing left behind a note
+throws it away. Rows that come back later (a retry, a doubt, a person's word) are in the open index and need no note. So
+a row costs no write beside its own, and a sweeper reads notes, not rows.
 """
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Collection, Iterable, Iterator, Sequence
-from hashlib import blake2b
+from collections.abc import AsyncIterator, Collection, Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 import msgspec
 
-from kakitome.core.errors import LedgerUnavailable
 from kakitome.core.ids import MessageId, RunId
 from kakitome.core.lifecycle import State
 from kakitome.ledgers.dynamodb import keys
+from kakitome.ledgers.dynamodb.announcing import RENEWED
 from kakitome.ledgers.dynamodb.breath import in_breaths
 from kakitome.ledgers.dynamodb.codec import Case, unpack_message
-from kakitome.ledgers.dynamodb.desk import TRIES, Desk
-from kakitome.ledgers.dynamodb.items import body_item, bytes_of, image_of, is_on_its_page, may_be_on_its_page
+from kakitome.ledgers.dynamodb.desk import Desk
+from kakitome.ledgers.dynamodb.items import bytes_of, image_of, is_behind_note, message_id
 from kakitome.ledgers.dynamodb.marshal import Item, key_of
+from kakitome.ledgers.dynamodb.noted import note_item
+from kakitome.ledgers.dynamodb.notes import Note, short, unpack
 from kakitome.ledgers.memory.book import Message
 
-HELD = 15 * 60_000
-"""Milliseconds for which whoever has announced rows may put them onto a page."""
-RENEWED = 5 * 60_000
 FEW = 4
 """Notes that a look for work reads first."""
 AT_ONCE = 100
@@ -36,123 +33,32 @@ AT_ONCE = 100
 _STRIDE = 0x9E3779B1
 
 
-class Note(msgspec.Struct, frozen=True, array_like=True):
-    """Of a page, or of the rows `ids`. `paces` are those of its rows that may wait; `lease` is when the last claim on
-    it ends, `first` when to look whether one is over, `workers` are whose claims; `sources` are the lists that put rows
-    there."""
-
-    page: int
-    held: int
-    lease: int = 0
-    workers: frozenset[str] = frozenset()
-    paces: frozenset[str] = frozenset()
-    ids: tuple[int, ...] = ()
-    sources: frozenset[str] = frozenset()
-    first: int = 0
-
-
-Rule = Callable[[Note | None], Note | None]
-"""What the note becomes; None: it stays as it is."""
-
-_pack = msgspec.msgpack.Encoder().encode
-_unpack = msgspec.msgpack.Decoder(Note).decode
-
-
 class Pages:
     def __init__(self, desk: Desk) -> None:
         self._desk = desk
-        self._announced: dict[tuple[RunId, int], Note] = {}
         self._looks = 0
 
     async def notes(self, run: RunId) -> list[Note]:
         """As they are now."""
-        return [_unpack(image_of(item).body) for item in await self._desk.table.query(keys.notes(run))]
-
-    async def announce(self, run: RunId, digest: str, rows: Iterable[tuple[MessageId, str]], now: int) -> None:
-        """Rows of a list, given with their paces, will be put onto their pages within `HELD`."""
-        paces: dict[int, set[str]] = {}
-        for id, pace in rows:
-            paces.setdefault(keys.page_of(id), set()).add(pace)
-        for page, names in paces.items():
-            known = self._announced.get((run, page))
-            is_fresh = known is not None and known.held >= now + HELD - RENEWED and short(digest) in known.sources
-            if known is None or not is_fresh or not names <= known.paces:
-                self._announced[run, page] = await self._announce(run, page, digest, names, now)
-
-    async def name(
-        self, run: RunId, digest: str, rows: Sequence[tuple[MessageId, str]], now: int, worker: str, lease: int
-    ) -> None:
-        """These rows of a list, given with their paces, will be put there within `HELD`; `worker` has claimed them
-        until `lease` ("" and 0: nobody has). Without a list: they are there, and about to be claimed."""
-        note = Note(
-            page=-1,
-            held=now + HELD if digest else 0,
-            lease=lease,
-            workers=frozenset([worker] if worker else ()),
-            paces=frozenset(pace for _, pace in rows),
-            ids=tuple(id for id, _ in rows),
-            sources=frozenset([short(digest)] if digest else ()),
-            first=lease,
-        )
-        token = self._desk.token()
-        await self._desk.table.put(body_item(keys.named_note(run, token), _pack(note)), None, token)
-
-    async def _announce(self, run: RunId, page: int, digest: str, paces: set[str], now: int) -> Note:
-        def rule(note: Note | None) -> Note:
-            note = note or Note(page, 0)
-            held, sources = max(note.held, now + HELD), note.sources | {short(digest)}
-            return msgspec.structs.replace(note, held=held, paces=note.paces | paces, sources=sources)
-
-        changed = await self._change(run, page, rule)
-        assert changed is not None
-        return changed
-
-    async def claimed(self, ids: Sequence[MessageId], worker: str, lease: int, now: int) -> None:
-        """Said before rows are claimed: whoever looks for leases that are over finds them by the note."""
-
-        def rule(note: Note | None) -> Note | None:
-            if note is None or (note.first <= lease <= note.lease and worker in note.workers):
-                return None
-            first, last = min(note.first or lease, lease), max(note.lease, lease)
-            return msgspec.structs.replace(note, lease=last, first=first, workers=note.workers | {worker})
-
-        by_page: dict[tuple[RunId, int], list[MessageId]] = {}
-        for id in ids:
-            if keys.is_row(id):
-                by_page.setdefault((keys.run_of(id), keys.page_of(id)), []).append(id)
-        without: dict[RunId, list[MessageId]] = {}
-        for (run, page), there in by_page.items():
-            if await self._change(run, page, rule) is None:
-                without.setdefault(run, []).extend(there)
-        for run, named in without.items():
-            await self.name(run, "", [(id, "") for id in named], now, worker, lease)
-
-    async def _change(self, run: RunId, page: int, rule: Rule) -> Note | None:
-        table, key = self._desk.table, keys.note(run, page)
-        there = await table.get(key)
-        for _ in range(TRIES):
-            image = image_of(there) if there else None
-            note = None if image is None else _unpack(image.body)
-            new = rule(note)
-            if new is None or new == note:
-                return note
-            item = body_item(key, _pack(new))
-            there = await table.put(item, None if image is None else image.revision, self._desk.token())
-            if there is None:
-                return new
-        raise LedgerUnavailable("Too many others change the same page at the same time.", "It is tried again later.")
+        return [unpack(bytes_of(item)) for item in await self._desk.table.query(keys.notes(run))]
 
     # ── Rows ────────────────────────────────────────────────────────────────────────────────────────────────────────
 
     async def behind(self, run: RunId, note: Note) -> list[Message]:
         """The rows that a note is about and that are before or in their first attempt, by id."""
         if note.ids:
-            shelves = await self._desk.shelves([MessageId(id) for id in note.ids])
-            return [m for m in (shelves[id].message for id in sorted(shelves)) if is_on_its_page(m)]
+            rows, _ = await self._named([MessageId(id) for id in note.ids])
+            return [rows[id] for id in sorted(rows)]
         items = await self._desk.table.query(keys.page_key(run, note.page))
-        there = [item for item in items if may_be_on_its_page(item)]
-        self._desk.remember(there)
-        return [unpack_message(bytes_of(item)).message async for item in in_breaths(there)]
+        images = await self._desk.looked(filter(is_behind_note, items), {keys.note(run, note.page): note})
+        return [unpack_message(image.body).message async for image in in_breaths(images.values())]
+
+    async def _named(self, ids: Sequence[MessageId]) -> tuple[dict[MessageId, Message], set[MessageId]]:
+        """Those of the rows that are before or in their first attempt, and all that are there."""
+        read = await self._desk.table.get_many(map(keys.message, ids))
+        images = await self._desk.looked(filter(is_behind_note, read.values()))
+        rows = {id: unpack_message(image.body).message async for id, image in in_breaths(images.items())}
+        return rows, {message_id(item) for item in read.values()}
 
     async def _found(self, run: RunId, notes: Sequence[tuple[Item, Note]]) -> AsyncIterator[list[_Found]]:
         """What is behind the notes, in their order, some at a time: rows that notes name are read together. Of children
@@ -162,12 +68,11 @@ class Pages:
                 [(item, note)] = some
                 yield [_Found(item, note, await self.behind(run, note), False)]
                 continue
-            shelves = await self._desk.shelves([MessageId(id) for _, note in some for id in note.ids])
+            rows, there = await self._named([MessageId(id) for _, note in some for id in note.ids])
             told = []
             for item, note in some:
-                named = [shelves[id].message for id in map(MessageId, sorted(note.ids)) if id in shelves]
-                rows = [m for m in named if is_on_its_page(m)]
-                told.append(_Found(item, note, rows, len(named) == len(set(note.ids))))
+                ids = [MessageId(id) for id in sorted(set(note.ids))]
+                told.append(_Found(item, note, [rows[id] for id in ids if id in rows], there.issuperset(ids)))
             yield told
 
     async def first_timers(self, case: Case, now: int) -> AsyncIterator[list[Message]]:
@@ -175,7 +80,7 @@ class Pages:
         away."""
         run, seen = case.book.run.id, set[MessageId]()
         items = await self._desk.table.query(keys.notes(run))
-        async for some in self._found(run, [(item, _unpack(bytes_of(item))) for item in items]):
+        async for some in self._found(run, [(item, unpack(bytes_of(item))) for item in items]):
             await self._forget([one for one in some if one.is_over(case, now)])
             yield _once([m for one in some for m in one.rows], seen)
 
@@ -189,7 +94,7 @@ class Pages:
         start = f"{self._looks * _STRIDE % (1 << (case.bits or 0)):04x}"
         for since, until in ((start, None), (None, start)):
             async for items in self._some_notes(run, since, until):
-                notes = [(item, _unpack(bytes_of(item))) for item in items]
+                notes = [(item, unpack(bytes_of(item))) for item in items]
                 wanted = [one for one in notes if paces is None or not one[1].paces.isdisjoint(paces)]
                 async for some in self._found(run, [one for one in wanted if one[1].paces]):
                     await self._keep(case, some, now)
@@ -198,7 +103,7 @@ class Pages:
     async def claims_over(self, case: Case, silent: Collection[str], now: int) -> AsyncIterator[list[Message]]:
         """Rows behind notes of which a lease may be over, or that a silent worker has claimed."""
         run = case.book.run.id
-        notes = [(item, _unpack(bytes_of(item))) for item in await self._desk.table.query(keys.notes(run))]
+        notes = [(item, unpack(bytes_of(item))) for item in await self._desk.table.query(keys.notes(run))]
         due = [
             (item, note)
             for item, note in notes
@@ -221,7 +126,7 @@ class Pages:
     async def _write(self, changed: Iterable[tuple[_Found, Note]]) -> None:
         """Whoever is slower than another changes nothing."""
         writes = [
-            (body_item(key_of(one.item), _pack(new)), image_of(one.item).revision)
+            (note_item(key_of(one.item), one.note, new), image_of(one.item).revision)
             for one, new in changed
             if new != one.note
         ]
@@ -294,7 +199,3 @@ def _is_over(case: Case, note: Note, now: int) -> bool:
     if note.sources:
         return note.sources <= {short(source.digest) for source in case.imports if source.sealed}
     return note.held < now
-
-
-def short(digest: str) -> str:
-    return blake2b(digest.encode(), digest_size=6).hexdigest()

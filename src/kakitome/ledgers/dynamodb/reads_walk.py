@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator
 from typing import Final
 
 from kakitome.core.ids import MessageId, RunId, given_at
@@ -11,7 +11,6 @@ from kakitome.ledgers.dynamodb import keys
 from kakitome.ledgers.dynamodb.codec import Case, Shelved, unpack_message
 from kakitome.ledgers.dynamodb.desk import Desk
 from kakitome.ledgers.dynamodb.items import bytes_of, message_id
-from kakitome.ledgers.dynamodb.marshal import Item
 
 AT_ONCE: Final = 250
 SHARDS: Final = 8
@@ -27,7 +26,8 @@ async def rows(desk: Desk, case: Case, after: int = 0) -> AsyncIterator[list[She
     for page in range(keys.page_of(after) if is_in else 0, 1 << case.bits):
         items = await desk.table.query(keys.page_key(run, page), after=keys.sortable(after))
         if items:
-            yield _opened(items)
+            images = await desk.noted.images(items)
+            yield [unpack_message(image.body) for image in images.values()]
 
 
 async def singles(desk: Desk, first: MessageId, last: MessageId) -> AsyncIterator[list[Shelved]]:
@@ -42,7 +42,7 @@ async def singles(desk: Desk, first: MessageId, last: MessageId) -> AsyncIterato
             bound = min((str(part[-1]["sk"]) for part in found if len(part) == AT_ONCE), default=None)
             items = [item for part in found for item in part if bound is None or str(item["sk"]) <= bound]
             if items:
-                yield _opened(sorted(items, key=message_id))
+                yield [unpack_message(bytes_of(item)) for item in sorted(items, key=message_id)]
             after = bound
 
 
@@ -56,7 +56,3 @@ async def of_run(
     if ids is not None and after < ids[1]:
         async for found in singles(desk, MessageId(max(ids[0], after + 1)), ids[1]):
             yield [there for there in found if there.message.run == run]
-
-
-def _opened(items: Iterable[Item]) -> list[Shelved]:
-    return [unpack_message(bytes_of(item)) for item in items]

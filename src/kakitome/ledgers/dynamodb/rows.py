@@ -6,15 +6,16 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 
 from kakitome.core.errors import LedgerUnavailable
 from kakitome.core.ids import MessageId, RunId
+from kakitome.core.lifecycle import State
 from kakitome.core.message import Claimed, Run
 from kakitome.ledgers.dynamodb import keys
+from kakitome.ledgers.dynamodb.announcing import Announcing
 from kakitome.ledgers.dynamodb.apart import Apart
 from kakitome.ledgers.dynamodb.cases import refuse_pruned
 from kakitome.ledgers.dynamodb.codec import Case, Shelved, unpack_message
 from kakitome.ledgers.dynamodb.desk import Desk, at_once
 from kakitome.ledgers.dynamodb.items import image_of, message_item, told_of
 from kakitome.ledgers.dynamodb.marshal import Item
-from kakitome.ledgers.dynamodb.pages import Pages
 from kakitome.ledgers.dynamodb.reads_walk import rows as all_rows
 from kakitome.ledgers.dynamodb.rows_told import tell, told
 from kakitome.ledgers.dynamodb.table import all_of
@@ -45,9 +46,9 @@ def _claims(said: Mapping[int, Said], rows: Iterable[ImportRow]) -> list[Claimed
 
 
 class DynamoRows:
-    def __init__(self, desk: Desk, pages: Pages, count: CountOf) -> None:
+    def __init__(self, desk: Desk, count: CountOf) -> None:
         self._desk = desk
-        self._pages = pages
+        self._announcing = Announcing(desk)
         self._count = count
         self._apart = Apart(desk)
 
@@ -116,8 +117,9 @@ class DynamoRows:
             if not todo:
                 return
             worker, lease = (claim.worker, claim.lease) if claim else ("", 0)
-            await self._pages.name(run, source.digest, [(id, row.pace) for row, id in todo], now, worker, lease)
-            made = [self._made(case, source, row, id, claim, due, now) for row, id in todo]
+            paces = [(id, row.pace) for row, id in todo]
+            name = await self._announcing.name(run, source.digest, paces, now, worker, lease)
+            made = [self._made(case, source, row, id, name, claim, due, now) for row, id in todo]
             there = await self._desk.table.put_each([(item, None) for item, _ in made], self._desk.token())
             behind: list[tuple[ImportRow, MessageId]] = []
             for (row, _), (item, fresh), found in zip(todo, made, there, strict=True):
@@ -135,14 +137,24 @@ class DynamoRows:
         raise LedgerUnavailable("A page of the campaign is full.", "Divide the list.")
 
     def _made(
-        self, case: Case, source: ImportBook, row: ImportRow, id: MessageId, claim: Claiming | None, due: int, now: int
+        self,
+        case: Case,
+        source: ImportBook,
+        row: ImportRow,
+        id: MessageId,
+        note: str,
+        claim: Claiming | None,
+        due: int,
+        now: int,
     ) -> tuple[Item, Said]:
-        """The row as a new message in its place."""
+        """The row as a new message in its place. One that waits will be claimed by its note."""
         book = _Placed(self._desk.hash_key)
         book.place = id
         book.runs[case.book.run.id] = case.book
         said = take_row(book, source, row, None, claim, due, now)
-        return message_item(Shelved(book.messages[id]), told_of(book.journal, id)), said
+        message = book.messages[id]
+        waiting = note if message.state is State.QUEUED else ""
+        return message_item(Shelved(message), told_of(book.journal, id), note=waiting, is_behind=True), said
 
     async def _again(
         self, source: ImportBook, row: ImportRow, id: MessageId, claim: Claiming | None, due: int, now: int

@@ -19,7 +19,6 @@ from kakitome.ledgers.dynamodb.items import body_item, image_of
 from kakitome.ledgers.dynamodb.making import make
 from kakitome.ledgers.dynamodb.open import Open
 from kakitome.ledgers.dynamodb.own import Own, own_name
-from kakitome.ledgers.dynamodb.pages import Pages
 from kakitome.ledgers.dynamodb.table import Conflict, Put
 from kakitome.ledgers.dynamodb.withdrawing import withdraw
 from kakitome.ledgers.memory.book import Book
@@ -42,12 +41,12 @@ class _Numbered(Book):
 class DynamoRuns:
     """`own`: whether each new campaign has a table for its rows."""
 
-    def __init__(self, desk: Desk, pages: Pages, open: Open, sent: Sent, own: bool = False) -> None:
+    def __init__(self, desk: Desk, open: Open, sent: Sent, own: bool = False) -> None:
         self._own = own
         self._desk = desk
         self._open = open
         self._sent = sent
-        self._imports = Imports(desk, pages)
+        self._imports = Imports(desk)
 
     async def stream(self, name: str, policy: Policy, now: int) -> Run:
         known = await self._desk.cases.named(f"stream:{name}")
