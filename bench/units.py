@@ -1,8 +1,8 @@
 """What does a mail use of DynamoDB, and what does a million cost on AWS?
 
-A list by a Distributed Map's way, one that is taken in first, and single mails, on an emulator; the provider is the
-simulator. The units are AWS's (`ledgers.dynamodb.sizes`): refused conditions, reads in batches and all that is written
-once for many mails are in them.
+A list by a Distributed Map's way, one that is taken in first (also for an account that takes 14 a second), rows that a
+Map leaves to workers, and single mails, on an emulator; the provider is the simulator. The units are AWS's
+(`ledgers.dynamodb.sizes`): refused conditions, reads in batches and all that is written once for many mails are in them.
 """
 
 from __future__ import annotations
@@ -18,12 +18,15 @@ from kakitome.core.aws_prices import AS_OF, REGIONS
 sys.path.append(str(Path(__file__).parents[1] / "tests"))  # its emulator and its scale
 
 ROWS, SINGLE = 1_000, 100
+SLOW, SLOW_ROWS = 14.0, 560
+"""What a new account takes in a second, and forty seconds of it."""
+
 RATE = 50.0
 """Mails a second that the provider takes, where functions wait for it."""
 
 
 def measure(folder: Path) -> list[Figure]:
-    from dynamo_costs import Used, mapped, single, started
+    from dynamo_costs import Used, left, mapped, single, started
 
     def of(name: str, used: dict[str, Used], limit: float | None, mails: int) -> list[Figure]:
         steps = ", ".join(f"{step} {one.units:.2f}" for step, one in used.items())
@@ -45,10 +48,16 @@ def measure(folder: Path) -> list[Figure]:
     by_map = asyncio.run(mapped(in_a_folder("mapped"), ROWS))
     without = asyncio.run(mapped(in_a_folder("without"), ROWS, provider_ids=False))
     by_start = asyncio.run(started(in_a_folder("started"), ROWS))
+    start_without = asyncio.run(started(in_a_folder("start-without"), ROWS, provider_ids=False))
+    slowly = asyncio.run(started(in_a_folder("slowly"), SLOW_ROWS, rate=SLOW))
+    to_workers = asyncio.run(left(in_a_folder("left"), ROWS))
     alone = asyncio.run(single(in_a_folder("single"), SINGLE))
     figures = of("a row by a Map, to delivered", by_map, 6, ROWS)
     figures += of("the same without provider_ids", without, 5, ROWS)
-    figures += of("a row by campaign start", by_start, None, ROWS)
+    figures += of("a row by campaign start", by_start, 6, ROWS)
+    figures += of("the same without provider_ids", start_without, 5, ROWS)
+    figures += of(f"the same at {SLOW:.0f} a second", slowly, 6, SLOW_ROWS)
+    figures += of("a row that a Map leaves to workers", to_workers, 6, ROWS)
     figures += of("a single mail, to delivered", alone, 14, SINGLE)
     units = Units(
         sent=by_map["sent"].units,

@@ -7,16 +7,14 @@ function is handed them. The units are those of `dynamo_scale`, the emulator's o
 from __future__ import annotations
 
 import asyncio
-import json
 import os
 import queue
-import threading
 from collections.abc import AsyncIterator, Iterator, Sequence
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from random import Random
+from typing import Literal
 
 import msgspec
 
@@ -42,6 +40,7 @@ from kakitome.sources.ses import parse_ses
 from kakitome.supply import Portion
 from kakitome_simulator.pytest_plugin import running
 from kakitome_simulator.remote import Remote
+from sns_posts import heard
 
 TOGETHER = 10
 """Events of one batch: as many as SQS hands over at once."""
@@ -49,6 +48,7 @@ TOGETHER = 10
 CHILD = 100
 """Rows of a child, by the stack's parameters."""
 
+DIGEST = "sha256:" + "0" * 64
 DOMAINS = 20
 TOLD = 2
 """Events of a mail that arrives: Send and Delivery, by topics of their own."""
@@ -119,16 +119,37 @@ async def mapped(folder: Path, rows: int, provider_ids: bool = True) -> dict[str
     return found
 
 
-async def started(folder: Path, rows: int) -> dict[str, Used]:
-    """A list that is taken in whole and then sent by a worker: `taken in`, and then as above."""
+async def started(
+    folder: Path, rows: int, provider_ids: bool = True, rate: float | Literal["unlimited"] = "unlimited"
+) -> dict[str, Used]:
+    """A list that is taken in whole and then sent by a worker, so many a second: `taken in`, and then as above."""
     with running("--no-authentication") as provider, heard(provider) as told:
-        async with house(folder, provider) as (instance, scale):
+        async with house(folder, provider, provider_ids, rate) as (instance, scale):
             run = await _campaign(instance)
             till, found, path = Till(scale, instance, rows), {}, instance.folder / "letter.csv"
             path.write_text("email,氏名,city,number\n" + "".join(map(_line, range(rows))), "utf-8")
             run = await take_in(open_list(path), run, instance.clock.now(), instance.office())
             await instance.ledger.runs.move(run.id, "running", "costs", instance.clock.now())
             found["taken in"] = till.used()
+            await _sent(instance, provider, rows)
+            found["sent"] = till.used()
+            found |= await _later(instance, till, told, rows)
+            assert (await instance.ledger.reads.rows(run.id))["sent"] == rows
+    return found
+
+
+async def left(folder: Path, rows: int) -> dict[str, Used]:
+    """Rows that a child of a Distributed Map has no time for: they come without a claim, and a worker sends them."""
+    with running("--no-authentication") as provider, heard(provider) as told:
+        async with house(folder, provider) as (instance, scale):
+            run, now = await _campaign(instance), instance.clock.now()
+            till, key, ledger = Till(scale, instance, rows), await instance.ledger.reads.hash_key(), instance.ledger
+            await ledger.rows.expect(run.id, DIGEST, rows, now)
+            for first in range(0, rows, CHILD):
+                those = [_row(k, key) for k in range(first, min(rows, first + CHILD))]
+                await ledger.rows.take(run.id, DIGEST, those, None, now, now)
+            assert await ledger.rows.close(run.id, DIGEST, now) == 0
+            found = {"taken in": till.used()}
             await _sent(instance, provider, rows)
             found["sent"] = till.used()
             found |= await _later(instance, till, told, rows)
@@ -153,7 +174,9 @@ async def single(folder: Path, mails: int) -> dict[str, Used]:
 
 
 @asynccontextmanager
-async def house(folder: Path, provider: Remote, provider_ids: bool = True) -> AsyncIterator[tuple[Instance, Scale]]:
+async def house(
+    folder: Path, provider: Remote, provider_ids: bool = True, rate: float | Literal["unlimited"] = "unlimited"
+) -> AsyncIterator[tuple[Instance, Scale]]:
     """An instance on a table of its own, whose line is a scale; nobody reads the stream by the way."""
     table = f"costs-{folder.name}"
     asked("CreateTable", **schema.definition(table))
@@ -163,7 +186,7 @@ async def house(folder: Path, provider: Remote, provider_ids: bool = True) -> As
     config = Config(
         ledger=LedgerTable(url=url, folder=str(folder), feed="elsewhere", provider_ids=provider_ids),
         queue=QueueTable(look="5s"),  # as with a doorbell elsewhere
-        accounts={"provider": AccountTable(rate="unlimited", quota="unlimited")},
+        accounts={"provider": AccountTable(rate=rate, quota="unlimited")},
         lanes={"lane": lane},
         streams={"letters": StreamTable(kind="bulk", route=["lane"]), "orders": StreamTable(route=["lane"])},
         http=HttpTable(keys=[]),
@@ -193,15 +216,15 @@ def _address(k: int) -> str:
 async def _handed_over(instance: Instance, run: Run, rows: int) -> None:
     """To one child after the other, as many rows to each as the stack gives."""
     ledger, key = instance.ledger, await instance.ledger.reads.hash_key()
-    run = await ledger.rows.expect(run.id, "sha256:" + "0" * 64, rows, instance.clock.now())
+    run = await ledger.rows.expect(run.id, DIGEST, rows, instance.clock.now())
     transport = instance.transport("lane")
     for first in range(0, rows, CHILD):
         hands = _hands(instance, f"child-{first}")
         those = [_row(k, key) for k in range(first, min(rows, first + CHILD))]
-        portion = Portion(run, "sha256:" + "0" * 64, those, ledger.rows, hands)
+        portion = Portion(run, DIGEST, those, ledger.rows, hands)
         while portion.rest:
             await deliver(run, instance.lanes["lane"], transport, hands, None, portion)
-    assert await ledger.rows.close(run.id, "sha256:" + "0" * 64, instance.clock.now()) == 0
+    assert await ledger.rows.close(run.id, DIGEST, instance.clock.now()) == 0
     await transport.close()
 
 
@@ -257,30 +280,3 @@ def _batches(notices: Sequence[str]) -> Iterator[Sequence[str]]:
         those = [notice for notice in notices if f'"eventType":"{kind}"' in notice]
         for at in range(0, len(those), TOGETHER):
             yield those[at : at + TOGETHER]
-
-
-# ── What SNS posts ──────────────────────────────────────────────────────────────────────────────────────────────────
-
-
-@contextmanager
-def heard(provider: Remote) -> Iterator[queue.Queue[str]]:
-    """What the provider tells of its mails from now on, each as it wrote it."""
-    told: queue.Queue[str] = queue.Queue()
-
-    class Heard(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            told.put(json.loads(self.rfile.read(int(self.headers["Content-Length"])))["Message"])
-            self.send_response(200)
-            self.end_headers()
-
-        def log_message(self, *_: object) -> None:
-            pass
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Heard) as server:
-        server.daemon_threads = True
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        provider.events_to(f"http://127.0.0.1:{server.server_port}/")
-        try:
-            yield told
-        finally:
-            server.shutdown()

@@ -83,10 +83,11 @@ def test_children_that_wait_for_their_slots_are_paid() -> None:
     assert many > 2 * few
 
 
-def test_rows_that_are_written_before_they_are_claimed_cost_a_write_more() -> None:
-    """That is what `campaign start` does."""
+def test_rows_that_are_written_before_they_are_claimed_cost_hardly_a_write_more() -> None:
+    """That is what `campaign start` does: its claims are one write for many, and it reads more."""
+    assert MAPPED.written < STARTED.written < MAPPED.written + 0.5
     apart = [per_million(ours(Setting(), units), TOKYO)["sending"] for units in (MAPPED, STARTED)]
-    assert apart[1] - apart[0] > 10**6 * price(Unit.WRITE, TOKYO)
+    assert apart[0] < apart[1] < 2 * apart[0]
 
 
 def test_events_are_counted_by_themselves() -> None:

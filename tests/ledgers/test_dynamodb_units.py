@@ -12,10 +12,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dynamo_costs import Used, mapped, single
+from dynamo_costs import Used, left, mapped, single, started
 from dynamo_rig import REGION, SECRETS, emulated, fresh
 from dynamo_scale import Scale
-from kakitome.core.aws_forms import MAPPED
+from kakitome.core.aws_forms import MAPPED, STARTED
 from kakitome.hosts.clock import SystemClock
 from kakitome.ledgers.dynamodb import sizes
 from kakitome.ledgers.dynamodb.marshal import Key
@@ -36,6 +36,12 @@ def of_a_list() -> dict[str, Used]:
 def without_provider_ids() -> dict[str, Used]:
     with TemporaryDirectory() as folder:
         return asyncio.run(mapped(Path(folder), 120, provider_ids=False))
+
+
+@cache
+def of_a_list_taken_in_first() -> dict[str, Used]:
+    with TemporaryDirectory() as folder:
+        return asyncio.run(started(Path(folder), 120))
 
 
 @cache
@@ -63,6 +69,20 @@ def test_a_mail_of_a_list_takes_five_write_units_without_its_providers_id() -> N
     assert without["sent"].units <= with_them["sent"].units - 0.99
 
 
+def test_a_mail_of_a_list_that_is_taken_in_first_takes_no_more() -> None:
+    """The same for `campaign start`: its row is written before it is claimed, and the claim is one write for many."""
+    used = of_a_list_taken_in_first()
+    assert written(used) <= 6
+    assert used["sent"].units <= 2.2  # of which the outcome is one, and the provider's id
+    assert {place for one in used.values() for place in one.written} == {"table"}
+
+
+def test_a_mail_that_a_map_leaves_to_workers_takes_no_more() -> None:
+    """Its row comes without a claim, and is claimed with the others that came with it."""
+    with TemporaryDirectory() as folder:
+        assert written(asyncio.run(left(Path(folder), 120))) <= 6
+
+
 def test_a_single_mail_takes_fourteen_write_units() -> None:
     """With its idempotency key, from the request to the delivery."""
     used = of_single_mails()
@@ -77,17 +97,18 @@ def test_nothing_is_refused_on_the_happy_path() -> None:
 
 def test_the_published_figures_of_a_mail_are_no_lower_than_the_measured() -> None:
     """What `campaign plan` reckons with."""
-    used = of_a_list()
-    assert used["sent"].units <= MAPPED.sent
-    assert used["fed"].units <= MAPPED.feed
-    assert used["told"].units <= MAPPED.told
-    assert used["sent"].read + used["fed"].read <= MAPPED.reads
-    assert used["told"].read <= MAPPED.reads_told
+    for used, told in ((of_a_list(), MAPPED), (of_a_list_taken_in_first(), STARTED)):
+        assert "taken in" not in used or used["taken in"].units <= told.taken_in
+        assert used["sent"].units <= told.sent
+        assert used["fed"].units <= told.feed
+        assert used["told"].units <= told.told
+        assert used["sent"].read + used["fed"].read <= told.reads
+        assert used["told"].read <= told.reads_told
 
 
 def test_the_emulator_says_the_same_of_writes() -> None:
     """Index by index; where it does not count as AWS does, it counts less."""
-    for name, one in (*of_a_list().items(), *of_single_mails().items()):
+    for name, one in (*of_a_list().items(), *of_a_list_taken_in_first().items(), *of_single_mails().items()):
         accepted = one.units - one.refused
         assert sum(one.told.values()) == pytest.approx(accepted, rel=0.02), name
 
