@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from typing import Any
 
 import pytest
 
@@ -18,6 +19,7 @@ from kakitome.core.message import Claimed
 from kakitome.ledgers.dynamodb import keys, notes
 from kakitome.ledgers.dynamodb.items import bytes_of
 from kakitome.ledgers.dynamodb.ledger import DynamoLedger
+from kakitome.ledgers.dynamodb.marshal import Item
 from kakitome.ledgers.dynamodb.notes import Note
 from kakitome.ports.rows import Claiming
 from kakitome.ports.runs import ImportRow
@@ -54,6 +56,26 @@ async def waiting(w: World, run: RunId) -> list[MessageId]:
 
 async def notes_of(kill: Kill, run: RunId) -> list[Note]:
     return [notes.unpack(bytes_of(item)) for item in await kill.table.query(keys.notes(run))]
+
+
+async def born_again(w: World, run: RunId) -> None:
+    """The page has nothing left, so its note is thrown away; then a second list brings a row."""
+    assert await waiting(w, run) == []
+    await w.take_in(run, "list-2", "new@example.jp")
+
+
+def before_rows(table: Any, instead: Callable[[], Awaitable[None]]) -> None:
+    """Once, before rows of a page are read."""
+    query = table.query
+
+    async def asked(pk: str, **more: Any) -> list[Item]:
+        if pk.startswith("c"):
+            table.query = query
+            await instead()
+        found: list[Item] = await query(pk, **more)
+        return found
+
+    table.query = asked
 
 
 def test_a_claim_is_one_write_for_all_rows_of_a_page() -> None:
@@ -174,6 +196,52 @@ def test_a_row_that_is_remembered_from_an_earlier_note_is_claimed_by_nobody() ->
         assert await a.claim(*old) == []
         assert [one.kind for one in await b.journal()].count(Cause.CLAIMED) == 1
         assert len(await waiting(b, run)) == 1
+
+    played(story)
+
+
+def test_a_row_that_came_between_two_looks_is_claimed_by_its_own_note() -> None:
+    """One process has read a page's note, and is about to read its rows. The note is thrown away and there is another
+    one, with a row: that one decides who claims it."""
+
+    async def story(a: World, b: World, kill: Kill) -> None:
+        run = await a.campaign(*readers(2))
+        for claimed in await b.claim(*await waiting(b, run)):
+            await b.settle(claimed, Cause.PROVIDER_ACCEPTED)
+
+        async def another_note() -> None:
+            await born_again(b, run)
+
+        before_rows(kill.table, another_note)
+        [new] = await waiting(a, run)
+        assert len(await b.claim(new)) == 1
+        assert await a.claim(new) == []
+        assert await a.ledger.messages.cancel([new], "aya", a.now) == [new]
+        assert await b.rows(run) == {"read": 3, "sent": 2, "sending": 1}
+
+    played(story)
+
+
+def test_what_was_to_be_written_into_an_earlier_note_is_written_nowhere() -> None:
+    """Whoever has read a note, and is stopped, finds another one at its place that was changed as often: the claim that
+    lies there is still the only one."""
+
+    async def story(a: World, b: World, kill: Kill) -> None:
+        run = await a.campaign(*readers(2))
+        one, two = await waiting(a, run)
+        [claimed] = await a.claim(one)
+        others: list[Claimed] = []
+
+        async def another_note() -> None:
+            await b.ledger.messages.cancel([two], "aya", b.now)
+            await b.settle(claimed, Cause.PROVIDER_ACCEPTED)
+            await born_again(b, run)
+            others.extend(await b.claim(*await waiting(b, run)))
+
+        kill.before(0, another_note)
+        assert await a.claim(two) == []
+        assert await a.claim(*[other.id for other in others]) == []
+        assert await b.rows(run) == {"read": 3, "sent": 1, "cancelled": 1, "sending": 1}
 
     played(story)
 

@@ -41,11 +41,12 @@ def sks(items: list[Item]) -> list[object]:
 
 
 def test_an_item_is_written_once() -> None:
-    """Of two writers of a new item the second is given what is there; revision and writer are noted."""
+    """Of two writers of a new item the second is given what is there; revision and writer are noted. A new item says
+    where its revisions begin."""
 
     async def play(table: Table) -> None:
-        assert await table.put(at(A, d=b"1", r=9), None, ONE) is None
-        there = at(A, d=b"1", r=1, k=ONE)
+        assert await table.put(at(A, d=b"1", r=9, k=TWO), None, ONE) is None
+        there = at(A, d=b"1", r=9, k=ONE)
         assert await table.put(at(A, d=b"2"), None, TWO) == there
         assert await table.get(A) == there
 
@@ -57,7 +58,7 @@ def test_only_the_revision_that_was_read_is_replaced() -> None:
 
     async def play(table: Table) -> None:
         await table.put(at(A), None, ONE)
-        assert await table.put(at(A, d=b"2"), 1, TWO) is None
+        assert await table.put(at(A, d=b"2", r=9), 1, TWO) is None
         assert await table.put(at(A, d=b"3"), 1, THREE) == at(A, d=b"2", r=2, k=TWO)
         assert await table.put(at(B), 1, THREE) == {}
         assert await table.get(B) is None

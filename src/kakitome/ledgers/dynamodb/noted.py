@@ -20,6 +20,7 @@ from kakitome.ledgers.dynamodb.codec import unpack_message
 from kakitome.ledgers.dynamodb.items import Image, body_item, bytes_of, image_of, message_id, message_item, told_of
 from kakitome.ledgers.dynamodb.marshal import Item, Key
 from kakitome.ledgers.dynamodb.notes import Note, NotedClaim
+from kakitome.ledgers.dynamodb.schema import REVISION
 from kakitome.ledgers.dynamodb.table import Table
 from kakitome.ledgers.memory.book import Book
 from kakitome.ledgers.memory.messages import take_in_hand
@@ -46,20 +47,23 @@ class Noted:
         told = await self._told(there, known or {})
         return {message_id(item): self._image(item, told) async for item in in_breaths(there)}
 
-    async def _told(self, items: Sequence[Item], known: Mapping[Key, Note]) -> dict[str, ByRow]:
+    async def _told(self, items: Sequence[Item], known: Mapping[Key, Note]) -> dict[NoteName, ByRow]:
         """What the notes say that rows among the items name, by their names."""
-        wanted = {key for item in items if (key := note_key(item)) is not None}
-        read = await self._table.get_many(wanted - known.keys()) if wanted - known.keys() else {}
-        there = {**{key: notes.unpack(bytes_of(item)) for key, item in read.items()}, **known}
-        return {notes.named(key.sk, note): note.by_row() for key, note in there.items() if key in wanted}
+        wanted = {name for item in items if (name := name_in(item)) is not None}
+        told = {name_of(key, note): note for key, note in known.items()}
+        # Where a page's note was another one before its rows were read, that one says nothing of them.
+        if lacking := wanted - told.keys():
+            read = await self._table.get_many({name.key for name in lacking})
+            told |= {name_of(key, note): note for key, note in _unpacked(read)}
+        return {name: told[name].by_row() for name in wanted if name in told}
 
-    def _image(self, item: Item, told: Mapping[str, ByRow]) -> Image:
-        image, name = image_of(item), str(item.get("p", ""))
-        if name not in told:
+    def _image(self, item: Item, told: Mapping[NoteName, ByRow]) -> Image:
+        image, name = image_of(item), name_in(item)
+        if name is None or name not in told:
             return image
         claim = told[name].get(notes.row(message_id(item)))
         body = image.body if claim is None else self.in_hand(image.body, claim)
-        return Image(body, image.revision, note=name, is_claimed=claim is not None)
+        return Image(body, image.revision, note=name.name, is_claimed=claim is not None)
 
     def in_hand(self, body: bytes, claim: NotedClaim) -> bytes:
         """The row as it is by this claim."""
@@ -127,15 +131,25 @@ def by_note(waiting: Mapping[MessageId, str]) -> dict[NoteName, list[MessageId]]
     return found
 
 
-def note_key(item: Item) -> Key | None:
+def name_in(item: Item) -> NoteName | None:
     """Of the note that a row names, if it does."""
     name = item.get("p")
-    run = keys.run_of(message_id(item)) if isinstance(name, str) else None
-    return None if run is None else NoteName(run, str(name)).key
+    return NoteName(keys.run_of(message_id(item)), name) if isinstance(name, str) else None
+
+
+def name_of(key: Key, note: Note) -> NoteName:
+    run = keys.campaign_of(key.pk)
+    assert run is not None
+    return NoteName(run, notes.named(key.sk, note))
 
 
 def note_item(key: Key, before: Note | None, new: Note) -> Item:
     """The note as it shall lie there. Its claims that are new are told to the journal."""
     known = {claim.mark for claim in before.claims} if before is not None else set[bytes]()
     fresh = sum(claim.mark not in known for claim in new.claims)
-    return body_item(key, notes.pack(new)) | {"j": fresh or None}
+    item = body_item(key, notes.pack(new)) | {"j": fresh or None}
+    return item if before is not None else item | {REVISION: notes.first_revision(new)}
+
+
+def _unpacked(read: Mapping[Key, Item]) -> Iterable[tuple[Key, Note]]:
+    return ((key, notes.unpack(bytes_of(item))) for key, item in read.items())

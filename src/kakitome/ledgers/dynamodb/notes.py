@@ -23,6 +23,8 @@ BIRTH: Final = 4
 """Octets."""
 
 BETWEEN: Final = "."
+_REVISIONS: Final = 20
+"""Bits of the number of changes that a note may have."""
 _ROW: Final = 6
 """Octets by which a row of a run is named."""
 
@@ -94,6 +96,12 @@ _decode = msgspec.msgpack.Decoder(Note).decode
 def named(sk: str, note: Note) -> str:
     """How rows name the note that lies at this sort key."""
     return f"{sk}{BETWEEN}{note.birth.hex()}" if note.birth else sk
+
+
+def first_revision(note: Note) -> int:
+    """Of a note that is born. A page's note has none that one before it had: whoever has read that, and was stopped,
+    would write over this one."""
+    return 1 + (int.from_bytes(note.birth, "big") << _REVISIONS)
 
 
 def row(id: MessageId) -> bytes:

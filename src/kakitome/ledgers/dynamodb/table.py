@@ -51,9 +51,9 @@ class Table:
     """One table.
 
     Every method may raise `LedgerUnavailable`: then nothing happened, or it is not known; asking again is safe because
-    every write is conditional. `r` and `k` of an item are this class's: each write sets the revision `r` (1 for a new
-    item) and the token `k` of its writer. A token belongs to one call (for all of its items) and to its repetitions,
-    and to no other.
+    every write is conditional. `r` and `k` of an item are this class's: each write sets the revision `r` (of a new item
+    1, or what it says) and the token `k` of its writer. A token belongs to one call (for all of its items) and to its
+    repetitions, and to no other.
     """
 
     def __init__(self, name: str, line: Line, meter: Meter | None = None) -> None:

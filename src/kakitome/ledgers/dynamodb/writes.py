@@ -66,8 +66,9 @@ def condition(expected: int | None) -> dict[str, Any]:
 
 
 def next_of(item: Mapping[str, Value], expected: int | None, token: bytes) -> dict[str, Any]:
-    """The item as it is written: its revision and its writer are ours to say."""
-    return written({**item, REVISION: (expected or 0) + 1, TOKEN: token})
+    """The item as it is written: its revision and its writer are ours to say. A new one may say where it begins."""
+    revision = item.get(REVISION, 1) if expected is None else expected + 1
+    return written({**item, REVISION: revision, TOKEN: token})
 
 
 def transacted(write: Write, table: str, token: bytes) -> dict[str, Any]:
