@@ -2,7 +2,7 @@
 
 A list by a Distributed Map's way, one that is taken in first (also for an account that takes 14 a second), rows that a
 Map leaves to workers, and single mails, on an emulator; the provider is the simulator. The units are AWS's
-(`ledgers.dynamodb.sizes`): refused conditions, reads in batches and all that is written once for many mails are in them.
+(`ledgers.dynamodb.sizes`), refused conditions, reads in batches and what is written once for many mails among them.
 """
 
 from __future__ import annotations
