@@ -66,7 +66,7 @@ async def ring(ledger: Ledger, queue: Queue, clock: Clock) -> None:
 async def _close_campaigns(ledger: Ledger, now: int) -> None:
     """A running campaign in which nothing is open any more, and of whose lists nothing is missing, is done, whoever
     sent its last mail."""
-    for run in await ledger.runs.list():
+    for run in await ledger.runs.list(live=True):
         if run.campaign and run.state == "running":
             rows = await ledger.reads.rows(run.id)
             if not rows["missing"] and not any(rows[state.word] for state in OPEN):

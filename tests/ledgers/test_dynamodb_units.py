@@ -87,7 +87,8 @@ def test_a_single_mail_takes_fourteen_write_units() -> None:
     """With its idempotency key, from the request to the delivery."""
     used = of_single_mails()
     assert written(used) <= 14
-    assert used["taken in"].written["open"] <= 1 and used["sent"].written["open"] <= 1
+    assert used["taken in"].written["open"] <= 1 + 2 / 10  # of ten mails and their two streams
+    assert used["sent"].written["open"] <= 1
 
 
 def test_nothing_is_refused_on_the_happy_path() -> None:

@@ -93,8 +93,9 @@ class Runs(Protocol):
 
     async def find(self, name: str) -> Run | None: ...
 
-    async def list(self) -> Sequence[Run]:
-        """All runs, newest first."""
+    async def list(self, live: bool = False) -> Sequence[Run]:
+        """All runs, newest first; `live`: without campaigns that are done. Of these a run that began, or ended, at this
+        very moment may be missing, or there."""
         ...
 
 

@@ -228,8 +228,11 @@ class Campaigns(Clauses):
         [claimed] = await w.claim(*await w.ledger.messages.due(run, 1, w.now))
         await w.settle(claimed, Cause.EXHAUSTED)
         await w.move(run, "done")
+        assert run not in {known.id for known in await w.ledger.runs.list(live=True)}
+        assert run in {known.id for known in await w.ledger.runs.list()}
         assert await w.resolve(claimed.id, Cause.PERSON_RESEND) == [claimed.id]
         assert (await w.run(run)).state == "running"
+        assert run in {known.id for known in await w.ledger.runs.list(live=True)}
         assert len(await w.claim(claimed.id)) == 1
 
     @clause

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Collection, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
 from typing import TypeVar
 
 from kakitome.core.errors import LedgerUnavailable, NotFound, StateError
 from kakitome.core.ids import RunId
-from kakitome.core.message import Entry
+from kakitome.core.message import Entry, Run
 from kakitome.ledgers.dynamodb import keys
 from kakitome.ledgers.dynamodb.codec import Case, pack_run, unpack_run
 from kakitome.ledgers.dynamodb.items import Image, body_item, entry_of, image_of
-from kakitome.ledgers.dynamodb.marshal import Item
+from kakitome.ledgers.dynamodb.marshal import Item, key_of
 from kakitome.ledgers.dynamodb.table import Table
 from kakitome.ledgers.memory.book import Book
 
@@ -39,9 +39,14 @@ class Cases:
 
     async def all(self) -> list[Case]:
         """All runs, newest first."""
-        read = await self._table.query(keys.RUNS)
-        cases = [unpack_run(image_of(item).body) for item in read]
-        return sorted(cases, key=lambda case: (-case.book.run.created, -case.book.run.id))
+        return _newest_first(await self._table.query(keys.RUNS))
+
+    async def live(self) -> list[Case]:
+        """Those that may have something open, newest first: a campaign that is done has nothing. Which they are the
+        index says, which may be a moment behind; whoever is at work looks for them all the time, and for no others."""
+        entries = await self._table.query(keys.LIVE, index="open")
+        read = await self._table.get_many([key_of(entry) for entry in entries])
+        return [case for case in _newest_first(read.values()) if is_live(case.book.run)]
 
     async def named(self, name: str) -> Case | None:
         pointer = await self._table.get(keys.run_name(name))
@@ -104,6 +109,15 @@ class Cases:
         await self.change_looking(run, rule, anew=anew)
 
 
+def is_live(run: Run) -> bool:
+    return run.state != "done"
+
+
+def _newest_first(items: Iterable[Item]) -> list[Case]:
+    cases = [unpack_run(image_of(item).body) for item in items]
+    return sorted(cases, key=lambda case: (-case.book.run.created, -case.book.run.id))
+
+
 def refuse_pruned(case: Case) -> None:
     """Raises `StateError` where the campaign's rows were thrown away."""
     if case.own is not None and case.own.pruned is not None:
@@ -117,4 +131,6 @@ def refuse_pruned(case: Case) -> None:
 def case_item(case: Case, told: Sequence[Entry]) -> Item:
     """The run as it shall lie there, with the entries of this change."""
     case.history += [entry_of(entry) for entry in told]
-    return body_item(keys.run(case.book.run.id), pack_run(case), told)
+    key = keys.run(case.book.run.id)
+    index = {"o": keys.LIVE, "w": key.sk} if is_live(case.book.run) else {}
+    return body_item(key, pack_run(case), told) | index

@@ -108,6 +108,8 @@ def single_days(since: int, until: int) -> range:
 
 
 RUNS = "r"
+LIVE = "r"
+"""Runs that are not done, in the index of what is open."""
 RUN_NUMBER = Key("#", "run")
 HASH_KEY = Key("#", "hash-key")
 WORKERS = "W"
@@ -179,7 +181,7 @@ def campaign_of(pk: str, index: str | None = None) -> RunId | None:
     """The run of a partition that is only about the rows of one, or of the mail of one in the index of what is open;
     None: of any other."""
     if index == "open":
-        return RunId(int(pk.partition("#")[0], 16))
+        return None if pk == LIVE else RunId(int(pk.partition("#")[0], 16))
     if index is None and (found := _OF_ROWS.match(pk)) is not None:
         return RunId(int(found[1], 16))
     if index is None and (found := _OF_ONE_ROW.match(pk)) is not None and is_row(id := number_of(found[1])):

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Collection, Iterable
+from collections.abc import AsyncIterator, Callable, Collection
 
 from kakitome.core.ids import MessageId, RunId
 from kakitome.core.lifecycle import State
-from kakitome.core.message import Run
 from kakitome.ledgers.dynamodb import keys
 from kakitome.ledgers.dynamodb.codec import Case
 from kakitome.ledgers.dynamodb.desk import Desk
@@ -90,8 +89,3 @@ class Open:
             if (one := next(filter(is_it, found), None)) is not None:
                 return one
         return None
-
-
-def live(runs: Iterable[Run]) -> list[Run]:
-    """Those that may have something open: a campaign that is done has nothing."""
-    return [run for run in runs if run.state != "done"]

@@ -20,7 +20,7 @@ class DynamoRunnable:
         self._open = open
 
     async def _running(self) -> list[Case]:
-        cases = [case for case in await self._desk.cases.all() if case.book.run.state == "running"]
+        cases = [case for case in await self._desk.cases.live() if case.book.run.state == "running"]
         return sorted(cases, key=lambda case: _turn(case.book.run))
 
     async def runnable(self, now: int) -> Sequence[Run]:

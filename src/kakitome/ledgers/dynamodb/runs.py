@@ -158,5 +158,6 @@ class DynamoRuns:
         known = await self._desk.cases.named(name)
         return None if known is None else known.book.run
 
-    async def list(self) -> Sequence[Run]:
-        return [case.book.run for case in await self._desk.cases.all()]
+    async def list(self, live: bool = False) -> Sequence[Run]:
+        cases = self._desk.cases
+        return [case.book.run for case in (await cases.live() if live else await cases.all())]

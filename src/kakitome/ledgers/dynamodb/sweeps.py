@@ -30,10 +30,10 @@ class DynamoSweeps:
         self._records = records
 
     async def _live(self, now: int) -> list[Case]:
-        """A campaign that is done has nothing open. As long as the ledger is held, as one that was restored is, rows in
+        """As long as the ledger is held, as one that was restored is, rows in
         tables of campaigns may be another ledger's: what this one knows of workers and lanes says nothing about them.
         """
-        live = [case for case in await self._desk.cases.all() if case.book.run.state != "done"]
+        live = await self._desk.cases.live()
         return [case for case in live if case.own is None] if await self._desk.home.is_held(now) else live
 
     async def expire(self, n: int, now: int) -> int:

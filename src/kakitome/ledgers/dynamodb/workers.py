@@ -15,7 +15,7 @@ from kakitome.ledgers.dynamodb.desk import Desk
 from kakitome.ledgers.dynamodb.events import Early
 from kakitome.ledgers.dynamodb.items import body_item, image_of
 from kakitome.ledgers.dynamodb.marshal import Item, Key
-from kakitome.ledgers.dynamodb.open import Open, live
+from kakitome.ledgers.dynamodb.open import Open
 from kakitome.ledgers.dynamodb.pages import Pages
 from kakitome.ledgers.memory.book import Book, Message
 from kakitome.ledgers.memory.settling import settle
@@ -99,7 +99,7 @@ class DynamoWorkers:
             return fresh
 
         yield new(marked)
-        for run in live([case.book.run for case in await self._desk.cases.all()]):
+        for run in [case.book.run for case in await self._desk.cases.live()]:
             async for found in self._open.listed(run.id):
                 yield new(_held_by(worker, found))
             for note in await self._pages.notes(run.id) if run.campaign else ():

@@ -141,8 +141,9 @@ class MemoryRuns:
     async def find(self, name: str) -> Run | None:
         return self._book.named(name)
 
-    async def list(self) -> Sequence[Run]:
-        return sorted((book.run for book in self._book.runs.values()), key=lambda run: (-run.created, -run.id))
+    async def list(self, live: bool = False) -> Sequence[Run]:
+        runs = (book.run for book in self._book.runs.values() if not live or book.run.state != "done")
+        return sorted(runs, key=lambda run: (-run.created, -run.id))
 
 
 def known_import(book: Book, run: RunId, digest: str) -> ImportBook | None:

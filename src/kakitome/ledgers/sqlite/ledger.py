@@ -119,8 +119,8 @@ class _Runs(_Part):
     async def find(self, name: str) -> Run | None:
         return await self._read(lambda db: runs.find(db, name))
 
-    async def list(self) -> Sequence[Run]:
-        return await self._read(runs.all_runs)
+    async def list(self, live: bool = False) -> Sequence[Run]:
+        return await self._read(lambda db: runs.all_runs(db, live))
 
 
 class _Runnable(_Part):

@@ -38,8 +38,9 @@ def find(db: Db, name: str) -> Run | None:
     return None if row is None else _run(row)
 
 
-def all_runs(db: Db) -> list[Run]:
-    return [_run(row) for row in db.execute(f"select {_COLUMNS} from run order by created desc, id desc")]
+def all_runs(db: Db, live: bool) -> list[Run]:
+    where = "where state <> 'done'" if live else ""
+    return [_run(row) for row in db.execute(f"select {_COLUMNS} from run {where} order by created desc, id desc")]
 
 
 def present(db: Db, run: int, hashes: Sequence[int]) -> set[int]:
