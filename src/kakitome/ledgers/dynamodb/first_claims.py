@@ -6,8 +6,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
-import msgspec
-
 from kakitome.core.errors import LedgerUnavailable
 from kakitome.core.ids import MessageId
 from kakitome.core.message import Claimed
@@ -81,8 +79,8 @@ class FirstClaims:
         def rule(note: Note | None) -> Note | None:
             if note is None or not name.is_of(note) or any(claim.mark == mark for claim in note.claims):
                 return None
-            spoken_for = note.spoken_for()
-            free = [one for one in wanted if notes.row(one.claimed.id) not in spoken_for]
+            rows = note.free(notes.row(one.claimed.id) for one in wanted)
+            free = [one for one in wanted if notes.row(one.claimed.id) in rows]
             return self._with(note, name, free, claiming, mark, now) if free else None
 
         note = await self._desk.noted.change(name.key, rule)
@@ -102,4 +100,4 @@ class FirstClaims:
         )
         # What this process knows to speak for itself by now needs no claim in the note.
         note = note.shortened(name.run, self._desk.is_past).claimed(claiming.worker, claiming.lease)
-        return msgspec.structs.replace(note, claims=(*note.claims, *new))
+        return note.with_claims(new)

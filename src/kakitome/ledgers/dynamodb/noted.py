@@ -101,8 +101,7 @@ class Noted:
         def rule(note: Note | None) -> Note | None:
             if note is None or not name.is_of(note):
                 return None
-            spoken_for = note.spoken_for()
-            return note.with_apart(row for row in map(notes.row, ids) if row not in spoken_for)
+            return note.with_apart(sorted(note.free(map(notes.row, ids))))
 
         note = await self.change(name.key, rule)
         by_row = note.by_row() if note is not None and name.is_of(note) else {}

@@ -29,6 +29,13 @@ _ROW: Final = 6
 """Octets by which a row of a run is named."""
 
 
+MOST_OCTETS: Final = 20_000
+"""Of claims and of rows apart in one note, about: an item has at most 400 KB, and each write pays for all of it. A page
+of 250 rows that are claimed one by one, each by another process, has a third of that."""
+_CLAIM: Final = 24
+"""Octets of a claim beside its rows, when it is squeezed."""
+
+
 class NotedClaim(msgspec.Struct, frozen=True, array_like=True):
     """Rows of one list that were claimed at once. `mark`: eight octets that the claim alone has."""
 
@@ -44,7 +51,7 @@ class NotedClaim(msgspec.Struct, frozen=True, array_like=True):
 class Note(msgspec.Struct, frozen=True, array_like=True):
     """Of a page, or of the rows `ids`. `paces` are those of its rows that may wait; `lease` is when the last claim on
     it ends, `first` when to look whether one is over, `workers` are whose claims; `sources` are the lists that put rows
-    there. `apart` are rows that speak for themselves. `birth` tells a page's note from one that it had before: a row
+    there. `apart` are rows that speak for themselves; where it `is_full`, all that it has no claim of do. `birth` tells a page's note from one that it had before: a row
     that somebody remembers from then must not be taken for one that waits."""
 
     page: int
@@ -58,6 +65,7 @@ class Note(msgspec.Struct, frozen=True, array_like=True):
     claims: tuple[NotedClaim, ...] = ()
     apart: bytes = b""
     birth: bytes = b""
+    is_full: bool = False
 
     def claimed(self, worker: str, lease: int) -> Note:
         """As it is when this worker has claimed something of it."""
@@ -67,12 +75,18 @@ class Note(msgspec.Struct, frozen=True, array_like=True):
     def by_row(self) -> dict[bytes, NotedClaim]:
         return {row: claim for claim in self.claims for row in _each(claim.rows)}
 
-    def spoken_for(self) -> set[bytes]:
-        """The rows that nobody can claim by this note any more."""
-        return {*self.by_row(), *_each(self.apart)}
+    def free(self, rows: Iterable[bytes]) -> set[bytes]:
+        """Those of the rows that somebody may claim by this note."""
+        return set() if self.is_full else set(rows).difference(self.by_row(), _each(self.apart))
 
     def with_apart(self, rows: Iterable[bytes]) -> Note:
-        return msgspec.structs.replace(self, apart=self.apart + b"".join(rows))
+        return self.with_claims((), apart=b"".join(rows))
+
+    def with_claims(self, new: Iterable[NotedClaim], apart: bytes = b"") -> Note:
+        """And with rows apart. What is too much for a note makes it full for ever."""
+        claims, rows = (*self.claims, *new), self.apart + apart
+        is_full = self.is_full or len(rows) + sum(_CLAIM + len(claim.rows) for claim in claims) > MOST_OCTETS
+        return msgspec.structs.replace(self, claims=claims, apart=b"" if is_full else rows, is_full=is_full)
 
     def shortened(self, run: RunId, is_past: Callable[[MessageId], bool]) -> Note:
         """Without the claims of which no row needs the note's word any more."""
