@@ -52,6 +52,19 @@ def test_an_address_is_found_in_every_campaign_and_stream() -> None:
     on_a_table(play)
 
 
+def test_what_came_of_a_claim_may_be_counted_before_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The claim lies in a note, whose part of the stream may be read later: nobody sees fewer than none being sent."""
+    monkeypatch.setattr(counters, "_of_claims", lambda _: counters.NO_CHANGE)
+
+    async def play(ledger: DynamoLedger, w: World) -> None:
+        run = await w.campaign("a@example.jp", "b@example.jp")
+        for claimed in await w.claim(*await ledger.messages.due(run, 1, w.now)):
+            await w.settle(claimed, Cause.PROVIDER_ACCEPTED)
+        assert await w.rows(run) == {"read": 2, "queued": 1, "sent": 1}
+
+    on_a_table(play)
+
+
 def test_when_a_row_came_is_known_whatever_happened_since() -> None:
     """Its id says nothing of it; a message keeps some entries at hand, and always its first one."""
 
