@@ -22,8 +22,9 @@ from kakitome.ledgers.dynamodb.codec import Case, unpack_message
 from kakitome.ledgers.dynamodb.desk import Desk
 from kakitome.ledgers.dynamodb.items import bytes_of, image_of, is_behind_note, message_id
 from kakitome.ledgers.dynamodb.marshal import Item, key_of
-from kakitome.ledgers.dynamodb.noted import note_item
+from kakitome.ledgers.dynamodb.noted import name_of, note_item
 from kakitome.ledgers.dynamodb.notes import Note, short, unpack
+from kakitome.ledgers.dynamodb.pages_seen import PagesSeen
 from kakitome.ledgers.memory.book import Message
 
 FEW = 4
@@ -36,6 +37,7 @@ _STRIDE = 0x9E3779B1
 class Pages:
     def __init__(self, desk: Desk) -> None:
         self._desk = desk
+        self._seen = PagesSeen(desk)
         self._looks = 0
 
     async def notes(self, run: RunId) -> list[Note]:
@@ -90,15 +92,24 @@ class Pages:
         waits any more, and is thrown away where nothing is left: what was claimed and what went are not looked at
         again."""
         run, seen = case.book.run.id, set[MessageId]()
+        known = await self._seen.waiting(run)
+        yield _once([m for rows in known.values() for m in rows], seen)
         self._looks += 1
         start = f"{self._looks * _STRIDE % (1 << (case.bits or 0)):04x}"
         for since, until in ((start, None), (None, start)):
             async for items in self._some_notes(run, since, until):
-                notes = [(item, unpack(bytes_of(item))) for item in items]
+                notes = [(item, unpack(bytes_of(item))) for item in items if key_of(item) not in known]
                 wanted = [one for one in notes if paces is None or not one[1].paces.isdisjoint(paces)]
                 async for some in self._found(run, [one for one in wanted if one[1].paces]):
                     await self._keep(case, some, now)
+                    self._remember(case, some, now)
                     yield _once([m for one in some for m in one.rows if m.state is State.QUEUED], seen)
+
+    def _remember(self, case: Case, some: Sequence[_Found], now: int) -> None:
+        for one in some:
+            if one.is_whole or _is_over(case, one.note, now):
+                waiting = (m for m in one.rows if m.state is State.QUEUED)
+                self._seen.remember(name_of(key_of(one.item), one.note), one.note, waiting)
 
     async def claims_over(self, case: Case, silent: Collection[str], now: int) -> AsyncIterator[list[Message]]:
         """Rows behind notes of which a lease may be over, or that a silent worker has claimed."""
