@@ -86,6 +86,27 @@ def test_rows_that_come_with_a_claim_late_are_ended() -> None:
     played(story)
 
 
+def test_a_row_that_comes_when_its_campaign_is_cancelled_is_withdrawn() -> None:
+    """Whoever takes a list in stands still before its row; the campaign is cancelled, and swept. Then the row comes."""
+
+    async def story(a: World, b: World, kill: Kill) -> None:
+        run = await a.open()
+        await a.ledger.runs.begin_import(run, "list-1", a.now)
+
+        async def cancel() -> None:
+            await b.move(run, "cancelled")
+            assert await b.ledger.sweeps.expire(9, b.now) == 0
+
+        kill.before(2, cancel)  # behind the run's page bits, and the note
+        await a.append(run, "list-1", "a@example.jp")
+        assert kill.left is None
+        assert await b.rows(run) == {"read": 1, "queued": 1}
+        await b.ledger.sweeps.expire(9, b.now)
+        assert await b.rows(run) == {"read": 1, "cancelled": 1}
+
+    played(story)
+
+
 def test_a_page_without_claims_is_looked_at_more_and_more_seldom() -> None:
     """One row was claimed and its claim is over, another one waits for a day: its page is not read every minute."""
 

@@ -119,7 +119,10 @@ class Desk:
         return id in self._seen and self._seen[id].note == ""
 
     def keep(self, id: MessageId, image: Image) -> None:
-        self._seen[id] = image
+        """Who has read it before another task of this process changed it, does not make that forgotten."""
+        there = self._seen.get(id)
+        if there is None or (image.revision, image.is_claimed) >= (there.revision, there.is_claimed):
+            self._seen[id] = image
         self._seen.move_to_end(id)
         if len(self._seen) > REMEMBERED:
             self._seen.popitem(last=False)

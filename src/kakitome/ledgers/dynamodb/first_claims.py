@@ -16,6 +16,7 @@ from kakitome.ledgers.dynamodb.desk import Desk, at_once
 from kakitome.ledgers.dynamodb.items import Image, bytes_of, message_item, told_of
 from kakitome.ledgers.dynamodb.noted import NoteName, by_note
 from kakitome.ledgers.dynamodb.notes import Note, NotedClaim
+from kakitome.ledgers.dynamodb.together import each_together
 from kakitome.ledgers.memory.messages import MemoryMessages
 from kakitome.ports.rows import Claiming
 
@@ -42,16 +43,20 @@ class FirstClaims:
         wanted = await self._wanted(waiting, claiming, now)
         claims: dict[MessageId, Claimed] = {}
         unknown: set[MessageId] = set()
-        for name, those in by_note({id: waiting[id].note for id in wanted}).items():
+
+        async def take(those: tuple[NoteName, Sequence[MessageId]]) -> None:
+            name, ids_there = those
             try:
-                taken = await self._take(name, [wanted[id] for id in those], claiming, now)
+                taken = await self._take(name, [wanted[id] for id in ids_there], claiming, now)
             except LedgerUnavailable as error:
                 trouble.append(error)
-                unknown.update(those)
-                continue
+                unknown.update(ids_there)
+                return
             for id in taken:
                 claims[id] = wanted[id].claimed
                 self._desk.keep(id, wanted[id].image)
+
+        await each_together(list(by_note({id: waiting[id].note for id in wanted}).items()), take)
         # What waits no more may have come back since.
         left = [id for id in ids if id in images and id not in claims and id not in unknown]
         now_there = await self._desk.images(left, {id for id in left if id in waiting})

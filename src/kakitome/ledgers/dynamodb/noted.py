@@ -22,6 +22,7 @@ from kakitome.ledgers.dynamodb.marshal import Item, Key
 from kakitome.ledgers.dynamodb.notes import Note, NotedClaim
 from kakitome.ledgers.dynamodb.schema import REVISION
 from kakitome.ledgers.dynamodb.table import Table
+from kakitome.ledgers.dynamodb.together import each_together
 from kakitome.ledgers.memory.book import Book
 from kakitome.ledgers.memory.messages import take_in_hand
 from kakitome.ports.rows import Claiming
@@ -92,12 +93,12 @@ class Noted:
     async def set_apart(self, waiting: Mapping[MessageId, str]) -> set[MessageId]:
         """These rows, given with the names of their notes, shall speak for themselves. Answers those that were claimed
         meanwhile: they are as their claims say."""
-        claimed: set[MessageId] = set()
-        for name, ids in by_note(waiting).items():
-            claimed |= await self._set_apart(name, ids)
-        return claimed
+        claimed = await each_together(list(by_note(waiting).items()), self._set_apart)
+        return {id for some in claimed for id in some}
 
-    async def _set_apart(self, name: NoteName, ids: Sequence[MessageId]) -> set[MessageId]:
+    async def _set_apart(self, those: tuple[NoteName, Sequence[MessageId]]) -> set[MessageId]:
+        name, ids = those
+
         def rule(note: Note | None) -> Note | None:
             if note is None or not name.is_of(note):
                 return None
@@ -122,12 +123,12 @@ class NoteName(NamedTuple):
         return notes.named(self.key.sk, note) == self.name
 
 
-def by_note(waiting: Mapping[MessageId, str]) -> dict[NoteName, list[MessageId]]:
+def by_note(waiting: Mapping[MessageId, str]) -> dict[NoteName, Sequence[MessageId]]:
     """Rows, given with the names of their notes."""
     found: dict[NoteName, list[MessageId]] = {}
     for id, name in waiting.items():
         found.setdefault(NoteName(keys.run_of(id), name), []).append(id)
-    return found
+    return dict(found)
 
 
 def name_in(item: Item) -> NoteName | None:

@@ -51,8 +51,9 @@ class NotedClaim(msgspec.Struct, frozen=True, array_like=True):
 class Note(msgspec.Struct, frozen=True, array_like=True):
     """Of a page, or of the rows `ids`. `paces` are those of its rows that may wait; `lease` is when the last claim on
     it ends, `first` when to look whether one is over, `workers` are whose claims; `sources` are the lists that put rows
-    there. `apart` are rows that speak for themselves; where it `is_full`, all that it has no claim of do. `birth` tells a page's note from one that it had before: a row
-    that somebody remembers from then must not be taken for one that waits."""
+    there. `apart` are rows that speak for themselves; where it `is_full`, all that it has no claim of do. `birth` tells
+    a page's note from one that it had before: a row that somebody remembers from then must not be taken for one that
+    waits."""
 
     page: int
     held: int

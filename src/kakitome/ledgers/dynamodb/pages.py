@@ -206,7 +206,8 @@ def _once(found: Iterable[Message], seen: set[MessageId]) -> list[Message]:
 
 def _is_over(case: Case, note: Note, now: int) -> bool:
     """Whether nobody puts rows behind this note any more. Where it names lists, all of them have to be closed: a clock
-    that is ahead must not forget the page of a list that still comes in."""
-    if note.sources:
+    that is ahead must not forget the page of a list that still comes in. Lists of a cancelled campaign were closed by
+    whoever cancelled it, and somebody may be about to put their rows there."""
+    if note.sources and case.book.run.state != "cancelled":
         return note.sources <= {short(source.digest) for source in case.imports if source.sealed}
     return note.held < now

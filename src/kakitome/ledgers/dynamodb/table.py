@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from random import Random
-from typing import Any, Final, NamedTuple, Self, TypeVar
+from typing import Any, Final, NamedTuple, Self
 
 from kakitome.core.errors import LedgerUnavailable
 from kakitome.ledgers.dynamodb.line import ATTEMPTS, Line, Refusal, unavailable
@@ -14,6 +13,7 @@ from kakitome.ledgers.dynamodb.marshal import Item, Key, Value, key_of, key_writ
 from kakitome.ledgers.dynamodb.meter import Meter
 from kakitome.ledgers.dynamodb.place import Place
 from kakitome.ledgers.dynamodb.schema import TOKEN, keys_of
+from kakitome.ledgers.dynamodb.together import each_together
 from kakitome.ledgers.dynamodb.writes import (
     Check,
     Conflict,
@@ -29,16 +29,10 @@ from kakitome.ports.clock import Clock
 
 __all__ = ["Check", "Conflict", "Delete", "Item", "Key", "Meter", "Put", "Table", "Value", "Write"]
 
-TOGETHER: Final = 32
-"""Requests of one call that are under way at once."""
-
 BATCH_GET: Final = 100
 BATCH_WRITE: Final = 25
 TRANSACTION: Final = 100
 """DynamoDB's limits, in items."""
-
-_Asked = TypeVar("_Asked")
-_Answer = TypeVar("_Answer")
 
 
 class Unknown(NamedTuple):
@@ -82,7 +76,7 @@ class Table:
         """Those that exist, in no order. Not one moment: each item is as strong as `get` makes it, by itself."""
         asked = list(dict.fromkeys(keys))
         batches = [asked[at : at + BATCH_GET] for at in range(0, len(asked), BATCH_GET)]
-        parts = await _each(batches, lambda batch: self._get_batch(batch, strong))
+        parts = await each_together(batches, lambda batch: self._get_batch(batch, strong))
         return {key: item for part in parts for key, item in part.items()}
 
     async def query(
@@ -149,13 +143,13 @@ class Table:
             except LedgerUnavailable as error:
                 return Unknown(error)
 
-        return await _each(writes, one)
+        return await each_together(writes, one)
 
     async def put_blindly(self, items: Iterable[Mapping[str, Value]]) -> None:
         """Writes items, over what is there: for records that nobody ever changes. Of two with one key the last one."""
         asked = list({key_of(item): item for item in items}.values())
         batches = [asked[at : at + BATCH_WRITE] for at in range(0, len(asked), BATCH_WRITE)]
-        await _each(batches, self._put_batch)
+        await each_together(batches, self._put_batch)
 
     async def delete(self, key: Key, expected: int | None, token: bytes) -> bool:
         """Deletes the item if its revision is `expected`; `None`: whatever is there.
@@ -176,7 +170,7 @@ class Table:
         async def one(it: tuple[Key, int]) -> bool:
             return await self.delete(*it, token)
 
-        await _each(asked, one)
+        await each_together(asked, one)
 
     async def transact(self, writes: Sequence[Write], token: bytes) -> None:
         """All of up to 100 writes, or none. Their items are different ones.
@@ -253,23 +247,6 @@ def all_of(answers: Sequence[Item | Unknown | None]) -> list[Item | None]:
         if isinstance(answer, Unknown):
             raise answer.error
     return [answer for answer in answers if not isinstance(answer, Unknown)]
-
-
-async def _each(asked: Sequence[_Asked], ask: Callable[[_Asked], Awaitable[_Answer]]) -> list[_Answer]:
-    """Some at once; answers in order. The first error is raised when all have been tried: none is left under way."""
-    if len(asked) == 1:
-        return [await ask(asked[0])]
-    places = asyncio.Semaphore(TOGETHER)
-
-    async def one(it: _Asked) -> _Answer:
-        async with places:
-            return await ask(it)
-
-    answers = await asyncio.gather(*map(one, asked), return_exceptions=True)
-    for answer in answers:
-        if isinstance(answer, BaseException):
-            raise answer
-    return [answer for answer in answers if not isinstance(answer, BaseException)]
 
 
 def _request_token(token: bytes, asked: object) -> str:
