@@ -1,8 +1,8 @@
 """What a note says of rows whose first attempt is not over: that they come, who wants them, and who has claimed them.
 
 A row's first claim lies in its note: one write for all rows of a claim, and none for each of them. The row names its
-note from the beginning, by `Note.name`, and as long as it was never written again its note has the word; written again,
-it speaks for itself. So nobody may write a row that waits before its note says that it is `apart` (`noted`).
+note (`named`) when it comes, and as long as it was never written again its note has the word; written again, it speaks
+for itself. So nobody may write a row that waits before its note says that it is `apart` (`noted`).
 """
 
 from __future__ import annotations
@@ -20,14 +20,13 @@ from kakitome.ledgers.dynamodb.marshal import Item
 from kakitome.ledgers.dynamodb.squeeze import loosened, squeezed
 
 BIRTH: Final = 4
-"""Octets."""
-
+"""Octets of a birth."""
 BETWEEN: Final = "."
+
 _REVISIONS: Final = 20
 """Bits of the number of changes that a note may have."""
 _ROW: Final = 6
 """Octets by which a row of a run is named."""
-
 
 MOST_OCTETS: Final = 20_000
 """Of claims and of rows apart in one note, about: an item has at most 400 KB, and each write pays for all of it. A page
