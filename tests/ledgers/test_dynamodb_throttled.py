@@ -9,7 +9,7 @@ import pytest
 from test_dynamodb_lost_replies import Play, played
 
 from kakitome.core.errors import LedgerUnavailable
-from kakitome.core.lifecycle import State
+from kakitome.core.lifecycle import Cause, State
 from kakitome.ports.rows import Claiming
 from kakitome.ports.runs import ImportRow
 from kakitome.testing.ledger_world import LEASE, hashed
@@ -25,6 +25,23 @@ def test_claims_that_were_written_are_told_whatever_became_of_others() -> None:
         [other] = set(ids) - {claimed.id}
         assert await p.good.state(other) is State.QUEUED
         assert await p.good.check(claimed) == {}
+
+    played(play)
+
+
+@pytest.mark.parametrize("behind", [1, 2])
+def test_claims_of_rows_are_told_whatever_is_known_of_others(behind: int) -> None:
+    """Another has claimed one of three rows and given it back. What it is now cannot be read, or not what its campaign
+    is: the other two are in the worker's hands."""
+
+    async def play(p: Play) -> None:
+        run = await p.good.campaign(*(f"{k}@example.jp" for k in range(3)))
+        ids = await p.bad.ledger.messages.due(run, 9, p.bad.now)
+        [claimed] = await p.good.claim(ids[0], worker="w2")
+        await p.good.settle(claimed, Cause.RELEASED, due=p.good.now)
+        p.throttle("BatchGetItem", behind=behind)  # behind the campaign, as it was for the two
+        assert [one.id for one in await p.bad.claim(*ids)] == ids[1:]
+        assert [await p.good.state(id) for id in ids] == [State.QUEUED, State.SENDING, State.SENDING]
 
     played(play)
 

@@ -35,14 +35,12 @@ class FirstClaims:
 
     async def claim(
         self, ids: Sequence[MessageId], claiming: Claiming, now: int, trouble: list[LedgerUnavailable]
-    ) -> tuple[dict[MessageId, Claimed], list[MessageId]]:
-        """Answers the claims, and the messages that speak for themselves. What could not be written, or of which it is
-        not known, is in neither; why is in `trouble`."""
+    ) -> dict[MessageId, Claimed]:
+        """Answers the claims. Why some could not be written, or are not known to be, is in `trouble`."""
         images = await self._desk.images(ids)
         waiting = {id: image for id, image in images.items() if image.waits}
         wanted = await self._wanted(waiting, claiming, now)
         claims: dict[MessageId, Claimed] = {}
-        unknown: set[MessageId] = set()
 
         async def take(those: tuple[NoteName, Sequence[MessageId]]) -> None:
             name, ids_there = those
@@ -50,17 +48,19 @@ class FirstClaims:
                 taken = await self._take(name, [wanted[id] for id in ids_there], claiming, now)
             except LedgerUnavailable as error:
                 trouble.append(error)
-                unknown.update(ids_there)
                 return
             for id in taken:
                 claims[id] = wanted[id].claimed
                 self._desk.keep(id, wanted[id].image)
 
         await each_together(list(by_note({id: waiting[id].note for id in wanted}).items()), take)
-        # What waits no more may have come back since.
-        left = [id for id in ids if id in images and id not in claims and id not in unknown]
-        now_there = await self._desk.images(left, {id for id in left if id in waiting})
-        return claims, [id for id in left if id in now_there and not now_there[id].is_claimed]
+        return claims
+
+    async def left(self, ids: Sequence[MessageId]) -> list[MessageId]:
+        """Those that may be claimed by themselves. What waits no more may have come back since it was seen."""
+        seen = self._desk.seen(ids)
+        images = await self._desk.images(ids, {id for id, image in seen.items() if image.waits})
+        return [id for id, image in images.items() if not image.is_claimed]
 
     async def _wanted(self, rows: Mapping[MessageId, Image], claiming: Claiming, now: int) -> dict[MessageId, Wanted]:
         shelves = {id: unpack_message(image.body) async for id, image in in_breaths(rows.items())}

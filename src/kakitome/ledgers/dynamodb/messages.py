@@ -49,8 +49,12 @@ class DynamoMessages:
         order = list(dict.fromkeys(ids))
         trouble: list[LedgerUnavailable] = []
         claiming = Claiming(worker, lane, lease)
-        claims, left = await self._first.claim(order, claiming, now, trouble)
-        claims |= await self._claim_alone(left, claiming, now, trouble)
+        claims = await self._first.claim(order, claiming, now, trouble)
+        try:
+            left = await self._first.left([id for id in order if id not in claims])
+            claims |= await self._claim_alone(left, claiming, now, trouble)
+        except LedgerUnavailable as error:  # whoever has claims is told
+            trouble.append(error)
         if trouble and not claims:
             raise trouble[0]
         told = [claims[id] for id in order if id in claims]
