@@ -12,6 +12,7 @@ from typing import Final, NamedTuple
 
 from kakitome.core.ids import MessageId, RunId
 from kakitome.ledgers.dynamodb import notes
+from kakitome.ledgers.dynamodb.breath import in_breaths
 from kakitome.ledgers.dynamodb.codec import unpack_message
 from kakitome.ledgers.dynamodb.desk import Desk
 from kakitome.ledgers.dynamodb.items import bytes_of
@@ -55,17 +56,17 @@ class PagesSeen:
         found = {}
         for name, seen in list(known.items()):
             note = there.get(name)
-            if note is not None and note.sources == seen.sources and (free := self._free(note, seen)):
+            if note is not None and note.sources == seen.sources and (free := await self._free(note, seen)):
                 found[name.key] = free
             else:
-                del known[name]
+                known.pop(name, None)
         return found
 
-    def _free(self, note: Note, seen: _Seen) -> list[Message]:
+    async def _free(self, note: Note, seen: _Seen) -> list[Message]:
         """None of them where one is not remembered any more, or where the note does not tell those that wait."""
         free = note.free(map(notes.row, seen.ids))
         ids = [id for id in seen.ids if notes.row(id) in free]
         images = self._desk.seen(ids)
         if any(id not in images or not images[id].waits for id in ids):
             return []
-        return [unpack_message(images[id].body).message for id in ids]
+        return [unpack_message(image.body).message async for image in in_breaths(images.values())]
