@@ -94,8 +94,9 @@ class Play:
         done = len(self.accepted())
         check(killed == WORKERS + 1, f"{killed} processes are dead; SES has {done:,} of {TARGETS:,} mails.")
         [own] = self.own_tables()
-        self.held, known = self.aws.messages(own, "sending"), len(self.aws.messages(own, "sent"))
+        self.held, known = self.second.held(NAME), len(self.aws.messages(own, "sent"))
         check(0 < known < TARGETS, f"The ledger knows of {known:,}; {len(self.held)} were in the workers' hands.")
+        check(known + len(self.held) >= done, "What SES has is among these: nothing was sent without a claim.")
         refused = self.second.stage.run("ledger", "prune", "--campaign", NAME, codes=(1,))
         check(refused == 1, "Its table cannot be thrown away now.")
 

@@ -11,17 +11,21 @@ import socket
 import subprocess
 import sys
 import urllib.request
-from collections.abc import Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from kakitome.app import opened
 from kakitome.config import load
 from kakitome.core.ids import MessageId
-from kakitome.core.lifecycle import Cause
+from kakitome.core.lifecycle import Cause, State
 from kakitome.ledgers.dynamodb import keys, schema
+from kakitome.ports.ledger import Ledger
+from kakitome.ports.reads import Search
 from stage import KAKITOME, TOPICS, Stage, free_ports, wait_until
+
+R = TypeVar("R")
 
 FOLDER = Path("demo/scenario-0")
 TABLE, QUEUE, REGION = "kakitome", "ses-events", "us-east-1"
@@ -191,23 +195,40 @@ class Zone:
             process.wait()
         return len(self._there)
 
+    def held(self, campaign: str) -> list[MessageId]:
+        """What is in the hands of some worker, dead or alive. By the ledger."""
+
+        async def look(ledger: Ledger) -> list[MessageId]:
+            run = await ledger.runs.find(campaign)
+            assert run is not None
+            search = Search(run=run.id, states=(State.SENDING,), n=100_000)
+            return [view.id for view in await ledger.reads.search(search)]
+
+        return self._asked(look)
+
     def became(self, ids: Sequence[MessageId]) -> dict[Cause, set[str]]:
         """Of those that were in doubt: whose mail SES's events proved to have gone, and whose was sent again since SES
         said nothing of it. By the ledger."""
 
-        async def look() -> dict[Cause, set[str]]:
-            async with opened(load(self.stage.configuration, self.stage.environment)) as instance:
-                views = await instance.ledger.reads.messages(ids)
-                told = [{entry.kind for entry in await instance.ledger.journal.of(view.id)} for view in views]
+        async def look(ledger: Ledger) -> dict[Cause, set[str]]:
+            views = await ledger.reads.messages(ids)
+            told = [{entry.kind for entry in await ledger.journal.of(view.id)} for view in views]
             return {
                 cause: {view.address or "" for view, kinds in zip(views, told, strict=True) if cause in kinds}
                 for cause in (Cause.PROOF, Cause.SILENCE)
             }
 
+        return self._asked(look)
+
+    def _asked(self, look: Callable[[Ledger], Awaitable[R]]) -> R:
+        async def asked() -> R:
+            async with opened(load(self.stage.configuration, self.stage.environment)) as instance:
+                return await look(instance.ledger)
+
         before = dict(os.environ)
         os.environ.update(KEYS)
         try:
-            return asyncio.run(look())
+            return asyncio.run(asked())
         finally:
             os.environ.clear()
             os.environ.update(before)
