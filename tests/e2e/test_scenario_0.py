@@ -16,7 +16,7 @@ import pytest
 ROOT = Path(__file__).parents[2]
 PLAY = [sys.executable, str(ROOT / "examples" / "scenarios" / "scenario_0.py")]
 TARGETS = 200
-CHECKS = 11
+CHECKS = 12
 WIDTH = 80
 
 
