@@ -11,6 +11,7 @@ from kakitome.ledgers.dynamodb import keys
 from kakitome.ledgers.dynamodb.desk import Desk
 from kakitome.ledgers.dynamodb.noted import note_item
 from kakitome.ledgers.dynamodb.notes import BIRTH, Note, named, short
+from kakitome.ledgers.dynamodb.together import each_together
 
 HELD = 15 * 60_000
 """Milliseconds for which whoever has announced rows may put them there."""
@@ -30,11 +31,14 @@ class Announcing:
         paces: dict[int, set[str]] = {}
         for id, pace in rows:
             paces.setdefault(keys.page_of(id), set()).add(pace)
-        for page, names in paces.items():
+
+        async def announced(page: int) -> None:
             known = self._announced.get((run, page))
             is_fresh = known is not None and known.held >= now + HELD - RENEWED and short(digest) in known.sources
-            if known is None or not is_fresh or not names <= known.paces:
-                self._announced[run, page] = await self._announce(run, page, digest, names, now)
+            if known is None or not is_fresh or not paces[page] <= known.paces:
+                self._announced[run, page] = await self._announce(run, page, digest, paces[page], now)
+
+        await each_together(list(paces), announced)
         by_page = {page: named(keys.note(run, page).sk, self._announced[run, page]) for page in paces}
         return {id: by_page[keys.page_of(id)] for id, _ in rows}
 

@@ -3,7 +3,7 @@
     m…  a single mail            by day and three bits of its id; ids lead with the time
     c…  a row of a campaign      by campaign and page; the id is made of the address hash, so that one address has one
                                  place in a campaign and a second line finds it taken
-    r   runs                     n…  their names          P…  the pages of a campaign that have unfinished first claims
+    r   runs                     n…  their names          P…  notes about rows of a campaign, with their first claims
     s…  submissions              b…  of large ones the rest of the content
     k…  idempotency keys         p…  provider ids: their attempts, and events that came early
     a…  what is known of an address                       e…  events as they came, in batches

@@ -48,14 +48,19 @@ class Noted:
         told = await self._told(there, known or {})
         return {message_id(item): self._image(item, told) async for item in in_breaths(there)}
 
+    async def read(self, names: Iterable[NoteName]) -> dict[NoteName, Note]:
+        """The notes at these places as they are now, by the names that they have."""
+        read = await self._table.get_many({name.key for name in names})
+        there = ((key, notes.unpack(bytes_of(item))) for key, item in read.items())
+        return {name_of(key, note): note for key, note in there}
+
     async def _told(self, items: Sequence[Item], known: Mapping[Key, Note]) -> dict[NoteName, ByRow]:
         """What the notes say that rows among the items name, by their names."""
         wanted = {name for item in items if (name := name_in(item)) is not None}
         told = {name_of(key, note): note for key, note in known.items()}
         # Where a page's note was another one before its rows were read, that one says nothing of them.
         if lacking := wanted - told.keys():
-            read = await self._table.get_many({name.key for name in lacking})
-            told |= {name_of(key, note): note for key, note in _unpacked(read)}
+            told |= await self.read(lacking)
         return {name: told[name].by_row() for name in wanted if name in told}
 
     def _image(self, item: Item, told: Mapping[NoteName, ByRow]) -> Image:
@@ -149,7 +154,3 @@ def note_item(key: Key, before: Note | None, new: Note) -> Item:
     fresh = sum(claim.mark not in known for claim in new.claims)
     item = body_item(key, notes.pack(new)) | {"j": fresh or None}
     return item if before is not None else item | {REVISION: notes.first_revision(new)}
-
-
-def _unpacked(read: Mapping[Key, Item]) -> Iterable[tuple[Key, Note]]:
-    return ((key, notes.unpack(bytes_of(item))) for key, item in read.items())

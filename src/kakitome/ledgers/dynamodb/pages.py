@@ -125,8 +125,8 @@ class Pages:
             yield [m for one in some for m in one.rows]
 
     async def _look_later(self, case: Case, some: Sequence[_Found], now: int) -> None:
-        """Where no claim is left the note is looked at more and more seldom, and never not at all: whoever said it may
-        stand still, and claim when the lease is long over, or this clock may be ahead."""
+        """Where no claim is left the note is looked at more and more seldom, and never not at all: whoever brings rows
+        with a claim may stand still before them until the lease is long over, or this clock may be ahead."""
         await self._forget([one for one in some if one.is_over(case, now)])
         await self._write((one, one.later(now)) for one in some if not one.is_over(case, now))
 

@@ -15,9 +15,8 @@ from kakitome.ledgers.dynamodb import notes
 from kakitome.ledgers.dynamodb.breath import in_breaths
 from kakitome.ledgers.dynamodb.codec import unpack_message
 from kakitome.ledgers.dynamodb.desk import Desk
-from kakitome.ledgers.dynamodb.items import bytes_of
 from kakitome.ledgers.dynamodb.marshal import Key
-from kakitome.ledgers.dynamodb.noted import NoteName, name_of
+from kakitome.ledgers.dynamodb.noted import NoteName
 from kakitome.ledgers.dynamodb.notes import Note
 from kakitome.ledgers.memory.book import Message
 
@@ -51,8 +50,7 @@ class PagesSeen:
         known = self._by_run.get(run)
         if not known:
             return {}
-        read = await self._desk.table.get_many([name.key for name in known])
-        there = {name_of(key, note): note for key, item in read.items() for note in [notes.unpack(bytes_of(item))]}
+        there = await self._desk.noted.read(known)
         found = {}
         for name, seen in list(known.items()):
             note = there.get(name)
