@@ -22,6 +22,7 @@ from kakitome.ledgers.dynamodb.contents import unpack_submission
 from kakitome.ledgers.dynamodb.desk import Desk
 from kakitome.ledgers.dynamodb.events import DynamoEvents, Early
 from kakitome.ledgers.dynamodb.items import bytes_of, message_id
+from kakitome.ledgers.dynamodb.ledger import DynamoLedger
 from kakitome.ledgers.dynamodb.marshal import Item, Key, Value, key_of, read
 from kakitome.ledgers.dynamodb.messages import DynamoMessages
 from kakitome.ledgers.dynamodb.meter import Meter
@@ -147,10 +148,11 @@ def book_of(table: Table, entries: Iterable[Entry] = ()) -> Book:
     book = Book(HASH_KEY)
     book.journal = [msgspec.structs.replace(entry, seq=n) for n, entry in enumerate(entries, 1)]
     items = all_items(table)
+    noted = {notes.named(key_of(one).sk, note): note for one, note in map(_note, filter(notes.is_note, items))}
     for item in items:
         match str(item["pk"])[0]:
             case "m" | "c":
-                there = unpack_message(as_noted(item, items))
+                there = unpack_message(_as_noted(item, noted))
                 book.messages[there.message.id] = there.message
                 book.events |= {kept.event.key: kept for kept in there.events}
             case "r":
@@ -162,20 +164,18 @@ def book_of(table: Table, entries: Iterable[Entry] = ()) -> Book:
     return book
 
 
-def as_noted(item: Item, items: Iterable[Item]) -> bytes:
+def _as_noted(item: Item, there: Mapping[str, notes.Note]) -> bytes:
     """A message with the claim that its note has for it, if it names one."""
-    there = {notes.named(one.sk, note): note for one, note in map(_note, filter(notes.is_note, items))}
-    if (note := there.get(str(item.get("p")))) is None:
-        return bytes_of(item)
-    claim = note.by_row().get(notes.row(message_id(item)))
+    note = there.get(str(item.get("p")))
+    claim = None if note is None else note.by_row().get(notes.row(message_id(item)))
     never: Any = None
     return (
         bytes_of(item) if claim is None else Noted(never, lambda: Book(HASH_KEY), never).in_hand(bytes_of(item), claim)
     )
 
 
-def _note(item: Item) -> tuple[Key, notes.Note]:
-    return key_of(item), notes.unpack(bytes_of(item))
+def _note(item: Item) -> tuple[Item, notes.Note]:
+    return item, notes.unpack(bytes_of(item))
 
 
 class Parts:
@@ -224,6 +224,28 @@ class Parts:
 
 async def _none_sent(_: RunId) -> int:
     return 0
+
+
+Story = Callable[[World, World, Kill], Awaitable[None]]
+
+
+def two_processes(story: Story) -> None:
+    """On one table. Of the first one's writes each may be one before which something happens, or at which it dies. At
+    the end everything agrees with a recount."""
+
+    async def run() -> None:
+        table = fresh()
+        kill, other = Kill(table), table.beside(table.name)
+        ledgers = [await DynamoLedger.open(one) for one in (table, other)]
+        try:
+            a, b = map(World, ledgers)
+            await story(a, b, kill)
+            await b.balance()
+        finally:
+            await ledgers[1].feed.close()
+            await ledgers[0].close()
+
+    asyncio.run(run())
 
 
 async def parts(meter: Meter | None = None) -> Any:

@@ -5,45 +5,22 @@ Two processes; of the one's writes each may be one before which the other does s
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
 
-from dynamo_parts import Kill, Killed
-from dynamo_rig import fresh
+from dynamo_parts import Kill, Killed, two_processes
 from kakitome.core.ids import MessageId, RunId
 from kakitome.core.lifecycle import Cause, State
 from kakitome.core.message import Claimed
 from kakitome.ledgers.dynamodb import keys, notes
 from kakitome.ledgers.dynamodb.items import bytes_of
-from kakitome.ledgers.dynamodb.ledger import DynamoLedger
 from kakitome.ledgers.dynamodb.marshal import Item
 from kakitome.ledgers.dynamodb.notes import Note
 from kakitome.ports.rows import Claiming
 from kakitome.ports.runs import ImportRow
 from kakitome.testing.ledger_world import LEASE, World, hashed
-
-Story = Callable[[World, World, Kill], Awaitable[None]]
-
-
-def played(story: Story) -> None:
-    """What `a` writes may be disturbed. At the end everything agrees with a recount."""
-
-    async def run() -> None:
-        table = fresh()
-        kill, other = Kill(table), table.beside(table.name)
-        ledgers = [await DynamoLedger.open(one) for one in (table, other)]
-        try:
-            a, b = map(World, ledgers)
-            await story(a, b, kill)
-            await b.balance()
-        finally:
-            await ledgers[1].feed.close()
-            await ledgers[0].close()
-
-    asyncio.run(run())
 
 
 def readers(n: int) -> list[str]:
@@ -97,7 +74,7 @@ def test_a_claim_is_one_write_for_all_rows_of_a_page() -> None:
         await a.settle(claims[0], Cause.PROVIDER_ACCEPTED)
         assert await b.rows(run) == {"read": 40, "queued": 10, "sending": 29, "sent": 1}
 
-    played(story)
+    two_processes(story)
 
 
 def test_rows_of_a_child_that_ran_out_of_time_are_claimed_together() -> None:
@@ -116,7 +93,7 @@ def test_rows_of_a_child_that_ran_out_of_time_are_claimed_together() -> None:
         assert kill.writes - before == 1
         assert await b.ledger.sweeps.lease_over(99, b.now + LEASE) == 20
 
-    played(story)
+    two_processes(story)
 
 
 def test_two_who_want_the_same_rows_share_them() -> None:
@@ -135,7 +112,7 @@ def test_two_who_want_the_same_rows_share_them() -> None:
         assert [one.id for one in claims] == [ids[0], ids[2]]
         assert [one.id for one in others] == [ids[1]]
 
-    played(story)
+    two_processes(story)
 
 
 @pytest.mark.parametrize("write", [0, 1])
@@ -160,7 +137,7 @@ def test_who_cancels_a_row_and_who_claims_it_exclude_each_other(write: int) -> N
         assert await a.state(one) is State.CANCELLED
         assert len(await a.attempts(one)) == 1
 
-    played(story)
+    two_processes(story)
 
 
 def test_a_row_that_nobody_came_to_cancel_still_waits() -> None:
@@ -178,7 +155,7 @@ def test_a_row_that_nobody_came_to_cancel_still_waits() -> None:
         assert await b.claim(one) == []
         assert await b.ledger.sweeps.lease_over(9, b.now + LEASE) == 2
 
-    played(story)
+    two_processes(story)
 
 
 def test_a_row_that_is_remembered_from_an_earlier_note_is_claimed_by_nobody() -> None:
@@ -197,7 +174,7 @@ def test_a_row_that_is_remembered_from_an_earlier_note_is_claimed_by_nobody() ->
         assert [one.kind for one in await b.journal()].count(Cause.CLAIMED) == 1
         assert len(await waiting(b, run)) == 1
 
-    played(story)
+    two_processes(story)
 
 
 def test_a_row_that_came_between_two_looks_is_claimed_by_its_own_note() -> None:
@@ -219,7 +196,7 @@ def test_a_row_that_came_between_two_looks_is_claimed_by_its_own_note() -> None:
         assert await a.ledger.messages.cancel([new], "aya", a.now) == [new]
         assert await b.rows(run) == {"read": 3, "sent": 2, "sending": 1}
 
-    played(story)
+    two_processes(story)
 
 
 def test_what_was_to_be_written_into_an_earlier_note_is_written_nowhere() -> None:
@@ -243,7 +220,7 @@ def test_what_was_to_be_written_into_an_earlier_note_is_written_nowhere() -> Non
         assert await a.claim(*[other.id for other in others]) == []
         assert await b.rows(run) == {"read": 3, "sent": 1, "cancelled": 1, "sending": 1}
 
-    played(story)
+    two_processes(story)
 
 
 def test_a_note_does_not_grow_with_every_claim() -> None:
@@ -259,7 +236,7 @@ def test_a_note_does_not_grow_with_every_claim() -> None:
         [item] = await kill.table.query(keys.notes(run))
         assert len(bytes_of(item)) < 60 * 8 + 200
 
-    played(story)
+    two_processes(story)
 
 
 def test_a_claim_that_nobody_holds_any_more_ends_by_its_note() -> None:
@@ -275,7 +252,7 @@ def test_a_claim_that_nobody_holds_any_more_ends_by_its_note() -> None:
         assert len(await waiting(b, run)) == 3
         assert {one.fence for one in await b.claim(*ids)} == {1, 2}
 
-    played(story)
+    two_processes(story)
 
 
 def test_rows_come_with_a_claim_beside_rows_that_wait() -> None:
@@ -292,4 +269,4 @@ def test_rows_come_with_a_claim_beside_rows_that_wait() -> None:
         assert await a.rows(run) == {"read": 8, "already": 2, "sending": 6}
         await b.ledger.rows.close(run, "list-2", b.now)
 
-    played(story)
+    two_processes(story)

@@ -3,9 +3,9 @@ not grow beyond what an item holds."""
 
 from __future__ import annotations
 
-from test_dynamodb_first_claims import notes_of, played, readers, waiting
+from test_dynamodb_first_claims import notes_of, readers, waiting
 
-from dynamo_parts import Kill
+from dynamo_parts import Kill, two_processes
 from kakitome.core.ids import RunId
 from kakitome.core.lifecycle import Cause, State
 from kakitome.ledgers.dynamodb import keys, notes
@@ -47,7 +47,7 @@ def test_rows_of_a_note_that_is_full_are_claimed_by_themselves() -> None:
         assert [await b.state(id) for id in ids[:2]] == [State.SENT, State.IN_DOUBT]
         assert len(await waiting(b, run)) == 2
 
-    played(story)
+    two_processes(story)
 
 
 def test_a_note_of_a_full_page_is_never_full() -> None:

@@ -2,38 +2,15 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Awaitable, Callable
-
-from dynamo_parts import Kill
-from dynamo_rig import fresh
+from dynamo_parts import Kill, two_processes
 from kakitome.core.ids import RunId
 from kakitome.core.lifecycle import Cause, State
 from kakitome.core.message import Claimed
 from kakitome.ledgers.dynamodb import keys
-from kakitome.ledgers.dynamodb.ledger import DynamoLedger
 from kakitome.ports.reads import Search
 from kakitome.ports.rows import Claiming
 from kakitome.ports.runs import ImportRow
 from kakitome.testing.ledger_world import DAY, HOUR, LEASE, MINUTE, World, hashed
-
-Story = Callable[[World, World, Kill], Awaitable[None]]
-
-
-def played(story: Story) -> None:
-    """Two processes; of the first one's writes each may be one before which something happens."""
-
-    async def run() -> None:
-        table = fresh()
-        kill, other = Kill(table), table.beside(table.name)
-        ledgers = [await DynamoLedger.open(one) for one in (table, other)]
-        try:
-            await story(World(ledgers[0]), World(ledgers[1]), kill)
-        finally:
-            await ledgers[1].feed.close()
-            await ledgers[0].close()
-
-    asyncio.run(run())
 
 
 async def is_ended(w: World, since: int) -> bool:
@@ -63,7 +40,7 @@ def test_a_claim_that_a_clock_ahead_looks_past_is_ended() -> None:
         assert await is_ended(b, b.now)
         assert await b.state(one) is State.IN_DOUBT
 
-    played(story)
+    two_processes(story)
 
 
 def test_rows_that_come_with_a_claim_late_are_ended() -> None:
@@ -83,7 +60,7 @@ def test_rows_that_come_with_a_claim_late_are_ended() -> None:
         assert await is_ended(b, b.now + LEASE)
         assert await b.state(taken.claims[0].id) is State.IN_DOUBT
 
-    played(story)
+    two_processes(story)
 
 
 def test_a_row_that_comes_when_its_campaign_is_cancelled_is_withdrawn() -> None:
@@ -104,7 +81,7 @@ def test_a_row_that_comes_when_its_campaign_is_cancelled_is_withdrawn() -> None:
         await b.ledger.sweeps.expire(9, b.now)
         assert await b.rows(run) == {"read": 1, "cancelled": 1}
 
-    played(story)
+    two_processes(story)
 
 
 def test_a_page_without_claims_is_looked_at_more_and_more_seldom() -> None:
@@ -123,7 +100,7 @@ def test_a_page_without_claims_is_looked_at_more_and_more_seldom() -> None:
             asked.append(reads["query"] - before)
         assert 1 <= sum(n > min(asked) for n in asked) <= 6
 
-    played(story)
+    two_processes(story)
 
 
 def test_a_page_waits_for_all_lists_that_put_rows_there() -> None:
@@ -154,7 +131,7 @@ def test_a_page_waits_for_all_lists_that_put_rows_there() -> None:
         await b.ledger.runs.seal(run, "list-2", b.now)
         assert len(await b.ledger.messages.due(run, 9, b.now)) == 1
 
-    played(story)
+    two_processes(story)
 
 
 async def taken(a: World, run: RunId, n: int) -> list[Claimed]:
@@ -180,7 +157,7 @@ def test_notes_of_single_rows_are_read_together() -> None:
         assert sum(calls.values()) - before < 40
         assert await b.ledger.sweeps.lease_over(99, b.now + LEASE) == 40
 
-    played(story)
+    two_processes(story)
 
 
 def test_a_note_whose_rows_all_went_is_thrown_away() -> None:
@@ -197,4 +174,4 @@ def test_a_note_whose_rows_all_went_is_thrown_away() -> None:
         assert await b.ledger.sweeps.lease_over(9, b.now + LEASE) == 1
         assert await b.state(left.id) is State.IN_DOUBT
 
-    played(story)
+    two_processes(story)

@@ -5,9 +5,8 @@ from __future__ import annotations
 from contextlib import suppress
 
 import pytest
-from test_dynamodb_notes import played
 
-from dynamo_parts import Kill
+from dynamo_parts import Kill, two_processes
 from kakitome.core.errors import StateError
 from kakitome.core.lifecycle import Cause
 from kakitome.testing.ledger_world import World
@@ -34,7 +33,7 @@ def test_what_is_sent_again_waits_in_a_campaign_that_runs(was: str, writes: int)
         assert await a.resolve(id, Cause.PERSON_RESEND) == [id]
         assert [one.id for one in await b.claim(id)] == [id]
 
-    played(story)
+    two_processes(story)
 
 
 def test_a_campaign_that_is_reopened_while_it_is_closed_stays_open() -> None:
@@ -54,4 +53,4 @@ def test_a_campaign_that_is_reopened_while_it_is_closed_stays_open() -> None:
             await a.move(run, "done")
         assert [one.id for one in await b.claim(id)] == [id]
 
-    played(story)
+    two_processes(story)
